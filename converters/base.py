@@ -1,0 +1,50 @@
+"""What a converter module offers: `load`, `predict`, `to_savedmodel`, `to_tflite` and `to_onnx`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.records import Preprocessing, Source
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A trained classifier in its own framework, with what its artifacts' manifests need to know."""
+
+    name: str  # short, safe as a file name
+    source: Source
+    height: int
+    width: int
+    channels: int  # 1 or 3
+    classes: int
+    labels: tuple[str, ...]  # in output order; empty where the model does not know them
+    parameters: int
+    preprocessing: Preprocessing
+    handle: Any  # the framework's own object; only the module that loaded it looks inside
+
+
+class Converter(Protocol):
+    """The verbs every module in `edgebench.registry.CONVERTERS` has, as module-level functions."""
+
+    def load(self, source: Source, preprocessing: Preprocessing | None) -> SourceModel:
+        """Load the source model; `preprocessing` is the user's, None asks the model for its own.
+
+        Raises UsageError where the file is missing, corrupt, not a classifier of one image, or unsafe to load.
+        """
+
+    def predict(self, model: SourceModel, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the source model's outputs (images, classes) for uint8 NHWC images, preprocessed as it was trained."""
+
+    def to_savedmodel(self, model: SourceModel, path: Path) -> None:
+        """Write a SavedModel folder with one signature, batch 1, float32."""
+
+    def to_tflite(self, model: SourceModel, path: Path) -> None:
+        """Write a float32 .tflite, batch 1, built-in operators only."""
+
+    def to_onnx(self, model: SourceModel, path: Path) -> None:
+        """Write a float32 .onnx, batch 1."""

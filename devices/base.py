@@ -1,0 +1,54 @@
+"""What the pipeline asks of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.records import Job, Run
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called with each progress event: {"event": "phase"|"upload"|.., ..}. Never raises."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one job brought back. `outputs` is float32 (images, classes), dequantised; None unless kind is accuracy."""
+
+    run: Run
+    outputs: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What the pipeline must know before it plans: which runtimes, and whether the processor is emulated."""
+
+    name: str
+    runtimes: dict[str, str]  # runtime name -> version, those that can be used there
+    emulated: bool = False
+
+
+class Device(Protocol):
+    """A place where jobs run, each in a fresh process. A context manager: leaving it closes connections."""
+
+    name: str
+
+    def __enter__(self) -> Device: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+    def info(self) -> DeviceInfo:
+        """Describe the device. Raises DeviceError where it cannot be reached."""
+
+    def put(self, path: Path, sha256: str) -> str:
+        """Make a file or folder available on the device and return its path there; what is there is not sent again."""
+
+    def run(self, job: Job, progress: Progress) -> Outcome:
+        """Run one job in a fresh process. A crash, refusal or time-out is a Run with that status, never an exception.
+
+        Raises DeviceError only where the device itself is lost.
+        """

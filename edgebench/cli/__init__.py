@@ -1,0 +1,73 @@
+"""The command line: one file a command, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from edgebench import __version__
+from edgebench.errors import EdgebenchError
+
+# name -> (module in this package, one line for --help). The line stands here so that --help loads no command.
+COMMANDS = {
+    "convert": ("convert", "Convert trained models to SavedModel, TFLite and ONNX in every precision."),
+    "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
+    "report": ("report", "Merge results from any device and day into one comparison."),
+    "demo": ("demo", "See the whole job on real images, from training to the report."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return one command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"edgebench.cli.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgebench")
+def cli() -> None:
+    """Which file to ship to which device, in which format and precision, and what you lose.
+
+    \b
+    edgebench demo                                                 see the whole job in a few minutes
+    edgebench convert model.keras --to all --data photos/          make every variant
+    edgebench profile edgebench-out/artifacts --data photos/       measure them here
+    edgebench report edgebench-out/results                         compare
+    """
+
+
+def main() -> None:
+    """Run the command line: one clear line and an exit code for what the user can mend."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except EdgebenchError as error:
+        click.echo(f"edgebench: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("edgebench: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

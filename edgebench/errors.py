@@ -1,0 +1,37 @@
+"""The one error family: what is wrong, which value, what to do next.
+
+The command line prints these as one clear line and exits with `exit_code`; a traceback means a bug in edgebench.
+"""
+
+from __future__ import annotations
+
+
+class EdgebenchError(Exception):
+    """Something the user can act on. `str()` of it is the whole message: what, which value, what to do next."""
+
+    exit_code = 1
+
+
+class UsageError(EdgebenchError):
+    """The input cannot be used as given: a missing file, an unknown name, a model that is not a classifier."""
+
+    exit_code = 2
+
+
+class FormatVersionError(UsageError):
+    """A file was written by an edgebench that is too old or too new for this one."""
+
+
+class MissingExtraError(UsageError):
+    """An optional package is needed for what was asked and is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgebench[{extra}]'")
+
+
+class ConversionError(EdgebenchError):
+    """One variant of one model could not be made; the others go on."""
+
+
+class DeviceError(EdgebenchError):
+    """A device cannot be reached, or cannot do what was asked of it."""

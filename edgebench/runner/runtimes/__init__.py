@@ -1,0 +1,38 @@
+"""What executes an artifact. Each module offers `open(path, threads)` and returns a `Session`.
+
+A session is measured in three steps so that copies and work can be told apart: `copy_in`, `invoke`, `copy_out`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from edgebench.records import TensorSpec
+
+
+class RefusedError(Exception):
+    """The runtime would not load or invoke the artifact; `str()` is its own message."""
+
+
+class Session(Protocol):
+    """A loaded artifact, ready to invoke. Arrays are numpy, shapes and dtypes as in `input` and `output`."""
+
+    name: str
+    version: str
+    input: TensorSpec
+    output: TensorSpec
+
+    def copy_in(self, array: Any) -> None:
+        """Hand one batch to the runtime."""
+
+    def invoke(self) -> None:
+        """Do the work; returns when it is done."""
+
+    def copy_out(self) -> Any:
+        """Return the output of the last invoke as an array that later invokes do not change."""
+
+    def facts(self) -> dict:  # type: ignore[type-arg]  # dict[str, Scalar] in Python 3.9
+        """Return settings that really hold, for the environment: threads, delegate, provider."""
+
+    def close(self) -> None:
+        """Free everything."""
