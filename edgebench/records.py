@@ -282,6 +282,7 @@ def to_dict(record: Any) -> Dict[str, Any]:
 
 def job_from_dict(data: Dict[str, Any]) -> Job:
     """Rebuild a `Job` written by `to_dict`. For the runner, whose only input this is; the host wrote it."""
+
     def spec(value: Optional[Dict[str, Any]]) -> Optional[TensorSpec]:
         return None if value is None else TensorSpec(**{**value, "shape": tuple(value["shape"])})
 
@@ -292,7 +293,12 @@ def job_from_dict(data: Dict[str, Any]) -> Job:
             "input": spec(data["input"]),
             "output": spec(data["output"]),
             "preprocessing": Preprocessing(
-                **{**pre, "mean": tuple(pre["mean"]), "std": tuple(pre["std"]), "resize": tuple(pre["resize"])}
+                **{
+                    **pre,
+                    "mean": tuple(pre["mean"]),
+                    "std": tuple(pre["std"]),
+                    "resize": tuple(pre["resize"]),
+                }
             ),
             "indices": tuple(data["indices"]),
             "settings": Settings(**data["settings"]),

@@ -1,4 +1,4 @@
-"""What executes an artifact. Each module offers `open(path, threads)` and returns a `Session`.
+"""What executes an artifact. Each module offers `open_session(name, path, settings)` and returns a `Session`.
 
 A session is measured in three steps so that copies and work can be told apart: `copy_in`, `invoke`, `copy_out`.
 """
@@ -17,7 +17,6 @@ class RefusedError(Exception):
 class Session(Protocol):
     """A loaded artifact, ready to invoke. Arrays are numpy, shapes and dtypes as in `input` and `output`."""
 
-    name: str
     version: str
     input: TensorSpec
     output: TensorSpec
@@ -26,12 +25,12 @@ class Session(Protocol):
         """Hand one batch to the runtime."""
 
     def invoke(self) -> None:
-        """Do the work; returns when it is done."""
+        """Do the work; returns when it is done. Raises RefusedError where the runtime will not."""
 
     def copy_out(self) -> Any:
         """Return the output of the last invoke as an array that later invokes do not change."""
 
-    def facts(self) -> dict:  # type: ignore[type-arg]  # dict[str, Scalar] in Python 3.9
+    def facts(self) -> dict:  # type: ignore[type-arg]  # dict[str, Scalar]; 3.9 syntax
         """Return settings that really hold, for the environment: threads, delegate, provider."""
 
     def close(self) -> None:

@@ -1,0 +1,184 @@
+"""This machine as a device: the same bundle as everywhere else, in a fresh subprocess for every job."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from edgebench.devices.base import DeviceInfo, Outcome, Progress
+from edgebench.devices.bundle import write_bundle
+from edgebench.errors import UsageError
+from edgebench.files import parse_record, write_json
+from edgebench.records import CRASHED, FAILED, TIMEOUT, Job, Run
+
+# runtime -> (module, distribution)
+PACKAGES = {
+    "litert": ("ai_edge_litert", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime", "tflite-runtime"),
+    "onnxruntime": ("onnxruntime", "onnxruntime"),
+    "tensorflow": ("tensorflow", "tensorflow"),
+}
+
+
+class LocalDevice:
+    """Runs jobs in subprocesses of this Python. `name` is `cpu`."""
+
+    def __init__(self, name: str = "cpu") -> None:
+        self.name = name
+        self._stack = contextlib.ExitStack()
+        self._folder = Path()
+        self._bundle = Path()
+
+    def __enter__(self) -> LocalDevice:
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edgebench-")))
+        self._bundle = write_bundle(self._folder)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def info(self) -> DeviceInfo:
+        """List the runtimes this Python can import, without importing them."""
+        found = {
+            runtime: importlib.metadata.version(distribution)
+            for runtime, (module, distribution) in PACKAGES.items()
+            if importlib.util.find_spec(module) is not None
+        }
+        return DeviceInfo(self.name, found)
+
+    def put(self, path: Path, sha256: str) -> str:  # noqa: ARG002 (the protocol's; nothing travels here)
+        """Return the path itself: everything is here already."""
+        return str(path.absolute())
+
+    def run(self, job: Job, progress: Progress) -> Outcome:
+        """Run one job in a fresh process and read back what it wrote."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            folder = Path(name)
+            write_json(folder / "job.json", job)
+            code, stderr, phase = run_process(
+                [sys.executable, str(self._bundle), str(folder / "job.json"), str(folder)],
+                timeout=job.settings.timeout_seconds,
+                progress=progress,
+            )
+            return read_outcome(job, folder, code, stderr, phase)
+
+
+def run_process(command: list[str], timeout: float, progress: Progress) -> tuple[int | None, str, str]:
+    """Run the runner; return its exit code (None: timed out), the end of its standard error, and its last phase.
+
+    The process has its own group, so that a time-out or Ctrl-C leaves no orphan behind.
+    """
+    phase = "start"
+    deadline = time.monotonic() + timeout
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout is not None
+            for event in _events(process.stdout, deadline):
+                phase = str(event.get("phase", phase))
+                progress(event)
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            code = None
+        finally:
+            _kill_group(process)
+        stderr.seek(0)
+        return code, stderr.read()[-4000:].decode(errors="replace"), phase
+
+
+def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: str) -> Outcome:
+    """Turn what a runner process left behind into a run: its own record, or the reason there is none."""
+    blank = Run(
+        kind=job.kind,
+        status=FAILED,
+        reason="",
+        artifact_sha256=job.artifact_sha256,
+        runtime=job.runtime,
+        runtime_version="",
+        repetition=job.repetition,
+        settings=job.settings,
+    )
+    if code is None:
+        reason = f"no result within {job.settings.timeout_seconds:g} s, last seen in phase {phase!r}"
+        return Outcome(dataclasses.replace(blank, status=TIMEOUT, reason=reason), None)
+    if code < 0:
+        reason = f"the process died of {signal_name(-code)} in phase {phase!r}"
+        return Outcome(dataclasses.replace(blank, status=CRASHED, reason=reason), None)
+    if not (folder / "run.json").exists():
+        lines = stderr.strip().splitlines()
+        return Outcome(
+            dataclasses.replace(blank, reason=f"exit code {code}: {lines[-1] if lines else 'no message'}"),
+            None,
+        )
+    run = parse_record(Run, (folder / "run.json").read_bytes(), "run.json")
+    outputs = folder / "outputs.npy"
+    if not outputs.exists():
+        return Outcome(run, None)
+    values = np.load(outputs, allow_pickle=False)
+    if values.ndim != 2 or values.dtype != np.float32:
+        raise UsageError(f"outputs.npy is {values.dtype}{values.shape}; expected float32 (images, classes)")
+    return Outcome(run, values)
+
+
+def signal_name(number: int) -> str:
+    """Return SIGSEGV for 11."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _events(stream: IO[bytes], deadline: float) -> Any:
+    """Yield the JSON events of a process's standard output until it closes; TimeoutError at the deadline."""
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def pump() -> None:
+        for line in stream:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=pump, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise TimeoutError from None
+        if line is None:
+            return
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # not ours: a library wrote before the stream was protected
+        if isinstance(event, dict):
+            yield event
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,151 @@
+"""The three kinds of job: memory, latency and accuracy. Each loads the artifact itself, in its own fresh process."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from edgebench.records import NAN, Job, Run, TensorSpec
+from edgebench.runner.measure import measure, no_collection, time_once
+from edgebench.runner.memory import MemoryProbe
+from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
+from edgebench.runner.runtimes import RefusedError, Session
+
+STEADY_INPUTS = 8  # several inputs in turn, so that one image's values do not decide the latency
+MEMORY_STEADY_RUNS = 20
+ALL = None
+
+
+def memory(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
+    """Measure resident memory after imports, load, first inference and in steady state."""
+    del out
+    batch = _first_batch(job, job.input) if job.input else None
+    probe = MemoryProbe()
+    probe.end_phase("imports")
+    emit("load")
+    session, load_ns = _open(job, runtime)
+    probe.end_phase("load")
+    if batch is None:
+        batch = _first_batch(job, session.input)
+    with no_collection():
+        first = time_once(session, batch)
+        probe.end_phase("first_inference")
+        emit("steady")
+        for _ in range(MEMORY_STEADY_RUNS):
+            time_once(session, batch)
+        probe.end_phase("steady")
+    return dataclasses.replace(
+        _described(run, session),
+        load_ns=load_ns,
+        first_inference_ns=first.latency_ns,
+        memory=tuple(probe.phases),
+        memory_method=probe.method,
+    )
+
+
+def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
+    """Measure load, first inference, warm-up and steady latency; preprocessing is timed on its own."""
+    del out
+    emit("load")
+    session, load_ns = _open(job, runtime)
+    batches, preprocess_ns = [], []
+    images, rows = _images(job, session.input, STEADY_INPUTS * job.settings.batch)
+    for start in range(0, len(rows), job.settings.batch):
+        chosen = images[np.resize(rows[start : start + job.settings.batch], job.settings.batch)]
+        before = perf_counter_ns()
+        batches.append(_batch(job, chosen, session.input))
+        preprocess_ns.append(perf_counter_ns() - before)
+    emit("steady")
+    with no_collection():
+        first = time_once(session, batches[0])
+    steady = measure(session, batches, job.settings)
+    return dataclasses.replace(
+        _described(run, session),
+        load_ns=load_ns,
+        first_inference_ns=first.latency_ns,
+        warmup_ns=steady.warmup_ns,
+        latency_ns=tuple(sample.latency_ns for sample in steady.samples),
+        invoke_ns=tuple(sample.invoke_ns for sample in steady.samples),
+        preprocess_ns=tuple(preprocess_ns),
+        stopped_by=steady.stopped_by,
+        images=len(rows),
+    )
+
+
+def accuracy(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
+    """Run every image of the job and write float32 outputs (images, classes), dequantised, to outputs.npy."""
+    emit("load")
+    session, load_ns = _open(job, runtime)
+    images, rows = _images(job, session.input, ALL)
+    outputs = []
+    for start in range(0, len(rows), job.settings.batch):
+        chunk = images[rows[start : start + job.settings.batch]]
+        full = np.resize(chunk, (job.settings.batch, *chunk.shape[1:]))  # the last batch repeats its images
+        session.copy_in(_batch(job, full, session.input))
+        session.invoke()
+        outputs.append(to_real(session.copy_out(), session.output)[: len(chunk)])
+        emit("images", done=start + len(chunk), total=len(rows))
+    values = np.concatenate(outputs).astype(np.float32)
+    np.save(out / "outputs.npy", values, allow_pickle=False)
+    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(rows))
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        reason = f"{len(broken)} of {len(rows)} images gave outputs that are not finite, the first is image {broken[0]}"
+        return dataclasses.replace(run, status=NAN, reason=reason)
+    return run
+
+
+KINDS = {"memory": memory, "latency": latency, "accuracy": accuracy}
+
+
+def _open(job: Job, runtime: Any) -> tuple[Session, int]:
+    start = perf_counter_ns()
+    session = runtime.open_session(job.runtime, job.artifact, job.settings)
+    load_ns = perf_counter_ns() - start
+    if len(session.input.shape) != 4:
+        raise RefusedError(
+            f"its input has shape {session.input.shape}; an image classifier takes four dimensions"
+        )
+    return session, load_ns
+
+
+def _described(run: Run, session: Session) -> Run:
+    return dataclasses.replace(
+        run,
+        runtime_version=session.version,
+        input=session.input,
+        output=session.output,
+        environment={**run.environment, **session.facts()},
+    )
+
+
+def _layout(job: Job, spec: TensorSpec) -> str:
+    return job.layout or guess_layout(spec.shape)
+
+
+def _first_batch(job: Job, spec: TensorSpec) -> Any:
+    images, rows = _images(job, spec, job.settings.batch)
+    return _batch(job, images[np.resize(rows, job.settings.batch)], spec)
+
+
+def _images(job: Job, spec: TensorSpec | None, most: int | None) -> tuple[Any, Any]:
+    """Return uint8 NHWC images (memory-mapped) and the rows of them to use; seeded noise where the job names none."""
+    if job.images:
+        images = np.load(job.images, mmap_mode="r", allow_pickle=False)
+        rows = np.array(job.indices, np.int64) if job.indices else np.arange(len(images))
+        return images, rows[:most]
+    assert spec is not None
+    shape = spec.shape[1:] if _layout(job, spec) == "NHWC" else (*spec.shape[2:], spec.shape[1])
+    noise = np.random.default_rng(job.settings.seed).integers(
+        0, 256, size=(most or 1, *shape), dtype=np.uint8
+    )
+    return noise, np.arange(len(noise))
+
+
+def _batch(job: Job, rows: Any, spec: TensorSpec | None) -> Any:
+    assert spec is not None
+    return to_input(normalise(rows, job.preprocessing, _layout(job, spec)), spec)
