@@ -1,9 +1,10 @@
 """What order statistics can say about a median or a percentile, exactly and without a distribution.
 
-This file also runs on devices: standard library only, Python 3.9 syntax at run time. The interval of a quantile is
-two of the sorted samples, whose ranks follow from the binomial law alone (H. A. David and H. N. Nagaraja, "Order
-Statistics", 3rd edition, section 7.1; W. J. Conover, "Practical Nonparametric Statistics", section 3.2). It supposes
-independent samples of one distribution; where that fails (drift, a neighbour), `edgebench.stability` says so.
+This file also runs on devices: standard library only, Python 3.9 syntax at run time. The interval of a
+quantile is two of the sorted samples, whose ranks follow from the binomial law alone (H. A. David and H. N.
+Nagaraja, "Order Statistics", 3rd edition, section 7.1; W. J. Conover, "Practical Nonparametric Statistics",
+section 3.2). It supposes independent samples of one distribution; where that fails (drift, a neighbour),
+`edgebench.stability` says so.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def binomial_cdf(n: int, q: float) -> list[float]:
 def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> Optional[Ranks]:
     """Return the 1-based ranks of the sorted samples that enclose quantile `q` with at least `confidence`.
 
-    Equal tails: the low rank l is the largest with P(X < l) <= (1 - confidence) / 2, the high rank u the smallest with
-    P(X >= u) <= the same, X binomial(n, q). None where n samples hold no such pair: they cannot carry the quantile.
+    Equal tails, X binomial(n, q): the low rank l is the largest with P(X < l) <= (1 - confidence) / 2, the
+    high rank u the smallest with P(X >= u) <= the same. None where n samples hold no such pair.
     """
     tail = (1.0 - confidence) / 2.0
     cumulated = binomial_cdf(n, q)
@@ -46,7 +47,7 @@ def median_ranks(n: int, confidence: float = 0.95) -> Optional[Ranks]:
 
 
 def percentile_supported(n: int, q: float, confidence: float = 0.95) -> bool:
-    """Whether n samples carry quantile `q` (0..1): at 95 % the median needs 6, p90 36, p99 368, p99.9 3688."""
+    """Whether n samples carry quantile `q`: at 95 % the median needs 6, p90 36, p99 368, p99.9 3688."""
     return quantile_ranks(n, q, confidence) is not None
 
 
@@ -68,7 +69,7 @@ def quantile(samples: Sequence[float], q: float) -> float:
 
 
 def relative_half_width(samples: Sequence[float], confidence: float = 0.95) -> Optional[float]:
-    """Return how far the median's interval reaches from the median, as a share of it; None with too few samples."""
+    """Return how far the median's interval reaches, as a share of the median; None with too few samples."""
     ranks = median_ranks(len(samples), confidence)
     if ranks is None:
         return None

@@ -1,0 +1,157 @@
+"""Latency statistics that say how sure they are: pure functions over the records of several processes.
+
+Samples of one process share its memory layout, its core and its minute, so they are not independent of
+one another; processes are. The interval of a result therefore comes from the medians of its processes, the
+units of the highest level, never from pooled samples alone (T. Kalibera and R. Jones, "Rigorous Benchmarking
+in Reasonable Time", ISMM 2013).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.special import stdtrit
+
+from edgebench import orderstats
+from edgebench.records import OK, Run
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the interval that encloses the truth with the confidence asked for, all in one unit."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """How far the farther end lies from the value, as a share of it."""
+        return max(self.high - self.value, self.value - self.low) / self.value if self.value else math.inf
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """What the latency runs of one result say. Times in ns; None where the samples do not carry the figure.
+
+    `spread_between` is (slowest - fastest) / median of the processes' medians, None with one process;
+    `spread_within` is the median over processes of their interquartile range / median.
+    """
+
+    median_ns: float
+    low_ns: float | None
+    high_ns: float | None
+    p90_ns: float | None
+    p99_ns: float | None
+    invoke_median_ns: float | None
+    preprocess_median_ns: float | None
+    load_ns: float | None
+    first_inference_ns: float | None
+    warmup: int  # invocations before the clock counted, the most of any process
+    spread_between: float | None
+    spread_within: float
+    samples: int
+    processes: int
+    stopped_by: str  # interval where every process reached its precision, else budget or count
+
+
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Return the median of independent samples and its order-statistic interval; None below 6 at 95 %."""
+    ranks = orderstats.median_ranks(len(samples), confidence)
+    if ranks is None:
+        return None
+    ordered = sorted(samples)
+    return Interval(orderstats.median(ordered), float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1]))
+
+
+def process_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval | None:
+    """Return the median of the processes' medians, and the interval another process would agree with.
+
+    Between processes: Student's t on the logarithms of their medians. Within: the order-statistic interval of
+    all samples. The result spans both, so neither luck in three processes nor thousands of samples of one
+    makes it narrow. With one process it is the interval within that one, and says nothing about the next.
+    """
+    medians = [orderstats.median(group) for group in groups if group]
+    pooled = median_interval([sample for group in groups for sample in group], confidence)
+    if not medians or pooled is None:
+        return None
+    value = orderstats.median(medians)
+    if len(medians) == 1:
+        return pooled
+    centre, reach = student([math.log(m) for m in medians], confidence)
+    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    return Interval(value, min(low, pooled.low, value), max(high, pooled.high, value))
+
+
+def percentile(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
+    """Return quantile `q` (0..1) of the samples, None where they are too few to enclose it (p99: below 368)."""
+    if not orderstats.percentile_supported(len(samples), q, confidence):
+        return None
+    return orderstats.quantile(samples, q)
+
+
+def latency_runs(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs that measured a latency, in order of repetition."""
+    measured = [run for run in runs if run.kind == "latency" and run.status == OK and run.latency_ns]
+    return sorted(measured, key=lambda run: run.repetition)
+
+
+def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySummary | None:
+    """Return the statistics of a result's latency runs; None where none of them measured."""
+    measured = latency_runs(runs)
+    if not measured:
+        return None
+    groups = [run.latency_ns for run in measured]
+    pooled = [sample for group in groups for sample in group]
+    medians = [orderstats.median(group) for group in groups]
+    interval = process_interval(groups, confidence)
+    value = orderstats.median(medians)
+    return LatencySummary(
+        median_ns=value,
+        low_ns=interval.low if interval else None,
+        high_ns=interval.high if interval else None,
+        p90_ns=percentile(pooled, 0.90, confidence),
+        p99_ns=percentile(pooled, 0.99, confidence),
+        invoke_median_ns=_median_of_medians([run.invoke_ns for run in measured]),
+        preprocess_median_ns=_median_of_medians([run.preprocess_ns for run in measured]),
+        load_ns=_median_of([run.load_ns for run in measured]),
+        first_inference_ns=_median_of([run.first_inference_ns for run in measured]),
+        warmup=max(len(run.warmup_ns) for run in measured),
+        spread_between=(max(medians) - min(medians)) / value if len(medians) > 1 else None,
+        spread_within=orderstats.median([_interquartile_share(group) for group in groups]),
+        samples=len(pooled),
+        processes=len(measured),
+        stopped_by=_stopped_by(measured),
+    )
+
+
+def student(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    """Return mean and half-width of Student's t interval of the mean (two values or more)."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    return mean, float(stdtrit(n - 1, 0.5 + confidence / 2)) * deviation / math.sqrt(n)
+
+
+def _interquartile_share(samples: Sequence[float]) -> float:
+    middle = orderstats.median(samples)
+    spread = orderstats.quantile(samples, 0.75) - orderstats.quantile(samples, 0.25)
+    return spread / middle if middle else 0.0
+
+
+def _median_of_medians(groups: Sequence[Sequence[float]]) -> float | None:
+    return _median_of([orderstats.median(group) for group in groups if group])
+
+
+def _median_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return orderstats.median(known) if known else None
+
+
+def _stopped_by(runs: Sequence[Run]) -> str:
+    reasons = {run.stopped_by for run in runs if run.stopped_by}
+    if reasons == {"interval"}:
+        return "interval"
+    return next((word for word in ("budget", "count") if word in reasons), "")
