@@ -86,7 +86,7 @@ def process_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95
 
 
 def percentile(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
-    """Return quantile `q` (0..1) of the samples, None where they are too few to enclose it (p99: below 368)."""
+    """Return quantile `q` (0..1) of the samples, None where too few enclose it (p99: below 368)."""
     if not orderstats.percentile_supported(len(samples), q, confidence):
         return None
     return orderstats.quantile(samples, q)
