@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, Optional, Tuple, Union  # noqa: UP035 (evaluated by Python 3.9)
+from typing import Any, ClassVar, Dict, Optional, Union  # noqa: UP035 (evaluated by Python 3.9)
 
 RECORD_VERSION = 1
 """History: 1 = the first."""
@@ -43,16 +43,16 @@ SCORES = "scores"  # in 0..1 and not summing to one: independent sigmoids
 
 Scalar = Union[str, int, float, bool, None]
 
-_STRICT: Dict[str, Any] = {"extra": "forbid", "strict": True}  # noqa: UP006
+_STRICT: Dict[str, Any] = {"extra": "forbid", "strict": True}
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output: static `shape`, numpy `dtype` name; real value = (q - zero_point) * scale where scale > 0."""
+    """One input or output: static `shape`, numpy `dtype` name; real = (q - zero_point) * scale where scale > 0."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: str
     scale: float = 0.0
     zero_point: int = 0
@@ -67,13 +67,13 @@ class Preprocessing:
     input size. Normalise (runner): `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
     """
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     rule: str  # what the user or the model said: "keras:mobilenet_v2", "none", "mean=..", "huggingface"
     scale: float = 1.0
-    mean: Tuple[float, ...] = (0.0,)
-    std: Tuple[float, ...] = (1.0,)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     channels: str = "RGB"  # RGB, BGR or L
-    resize: Tuple[int, ...] = ()
+    resize: tuple[int, ...] = ()
     resample: str = "bilinear"  # nearest, bilinear, bicubic, lanczos, box or hamming
 
 
@@ -81,18 +81,18 @@ class Preprocessing:
 class Source:
     """The trained model as the user has it. `converter` names the module in `edgebench.converters` that reads it."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     converter: str  # keras or huggingface
     spec: str  # an absolute path, keras:NAME?.. or hf:owner/name
     sha256: str
-    options: Tuple[Tuple[str, str], ...] = ()  # what changes the loaded model: ("input_size", "96x96"), ..
+    options: tuple[tuple[str, str], ...] = ()  # what changes the loaded model: ("input_size", "96x96"), ..
 
 
 @dataclass(frozen=True)
 class Calibration:
     """The images that set the ranges of an int8 or int16x8 artifact."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     kind: str  # data or random
     images: int
     sha256: str
@@ -103,7 +103,7 @@ class Calibration:
 class Artifact:
     """The manifest of one converted file or folder; it lies beside it as `<file>.json`."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     model: str
     format: str
     precision: str
@@ -117,15 +117,15 @@ class Artifact:
     output: Optional[TensorSpec]
     layout: str  # NHWC or NCHW
     output_kind: str  # logits, probabilities or scores
-    labels: Tuple[str, ...]  # empty where the model does not know its labels
+    labels: tuple[str, ...]  # empty where the model does not know its labels
     preprocessing: Optional[Preprocessing]
     source: Optional[Source]
     calibration: Optional[Calibration] = None
     recipe: str = ""  # how it was quantised, in words
     parity_db: Optional[float] = None  # SQNR of its outputs against the source model's, on the gate's inputs
     parity_inputs: str = ""  # what the gate ran on: "16 images" or "16 seeded random inputs"
-    notes: Tuple[str, ...] = ()
-    tools: Dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     key: str = ""  # the cache key: source, options, calibration and tool versions
     version: int = RECORD_VERSION
@@ -140,7 +140,7 @@ class Artifact:
 class Settings:
     """What one measurement was asked to do. Two results whose settings differ are not compared silently."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     threads: int = 1
     batch: int = 1
     processes: int = 3
@@ -156,7 +156,7 @@ class Settings:
 class Job:
     """One process on one device: what the runner reads. Paths are the device's own."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     kind: str  # memory, latency or accuracy
     artifact: str
     artifact_sha256: str
@@ -168,7 +168,7 @@ class Job:
     preprocessing: Preprocessing
     images: str  # uint8 NHWC .npy; empty: seeded random images
     images_sha256: str
-    indices: Tuple[int, ...]  # rows of `images` to use; empty: all of them
+    indices: tuple[int, ...]  # rows of `images` to use; empty: all of them
     settings: Settings
     repetition: int = 0
     version: int = RECORD_VERSION
@@ -178,7 +178,7 @@ class Job:
 class PhaseMemory:
     """Memory of one phase in bytes: the level at its end and the highest point inside it."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     phase: str  # imports, load, first_inference or steady
     rss_bytes: int
     peak_rss_bytes: int
@@ -190,7 +190,7 @@ class PhaseMemory:
 class Run:
     """What one process on one device measured, or the reason it could not."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     kind: str
     status: str
     reason: str
@@ -204,15 +204,15 @@ class Run:
     import_ns: int = 0
     load_ns: Optional[int] = None
     first_inference_ns: Optional[int] = None
-    warmup_ns: Tuple[int, ...] = ()
-    latency_ns: Tuple[int, ...] = ()  # copy in + invoke + copy out, one sample a batch
-    invoke_ns: Tuple[int, ...] = ()
-    preprocess_ns: Tuple[int, ...] = ()
+    warmup_ns: tuple[int, ...] = ()
+    latency_ns: tuple[int, ...] = ()  # copy in + invoke + copy out, one sample a batch
+    invoke_ns: tuple[int, ...] = ()
+    preprocess_ns: tuple[int, ...] = ()
     stopped_by: str = ""  # interval, budget or count: why the measuring ended
-    memory: Tuple[PhaseMemory, ...] = ()
+    memory: tuple[PhaseMemory, ...] = ()
     memory_method: str = ""  # how the numbers were read: "VmHWM" or the fall-back in words
     images: int = 0
-    environment: Dict[str, Scalar] = field(default_factory=dict)
+    environment: dict[str, Scalar] = field(default_factory=dict)
     started: str = ""  # ISO 8601, UTC
     seconds: float = 0.0
     version: int = RECORD_VERSION
@@ -222,13 +222,14 @@ class Run:
 class Evaluation:
     """Which evaluation set the outputs belong to."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     name: str
-    sha256: str
+    sha256: str  # of the original images and labels: the same for every model's input size
+    pixels_sha256: str  # of the resized pixels this model was given
     images: int
     classes: int
     labelled: bool
-    skipped: Tuple[str, ...] = ()  # files that could not be read, each with its reason
+    skipped: tuple[str, ...] = ()  # files that could not be read, each with its reason
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class Accuracy:
     `images` where labels and reference exist. `None` marks what was not measured.
     """
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     images: int
     top1_correct: Optional[int] = None
     top5_correct: Optional[int] = None
@@ -259,14 +260,14 @@ class Accuracy:
 class Result:
     """Artifact x device: its runs, and the reason it failed where it did."""
 
-    __pydantic_config__: ClassVar[Dict[str, Any]] = _STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     artifact: Artifact
     device: str
     runtime: str
     status: str
     reason: str
     settings: Settings
-    runs: Tuple[Run, ...] = ()
+    runs: tuple[Run, ...] = ()
     evaluation: Optional[Evaluation] = None
     accuracy: Optional[Accuracy] = None
     outputs: str = ""  # file beside the result with the raw outputs (.npy), empty where none
@@ -275,15 +276,15 @@ class Result:
     version: int = RECORD_VERSION
 
 
-def to_dict(record: Any) -> Dict[str, Any]:
+def to_dict(record: Any) -> dict[str, Any]:
     """Return the record as JSON-ready values (tuples become lists when written)."""
     return dataclasses.asdict(record)
 
 
-def job_from_dict(data: Dict[str, Any]) -> Job:
+def job_from_dict(data: dict[str, Any]) -> Job:
     """Rebuild a `Job` written by `to_dict`. For the runner, whose only input this is; the host wrote it."""
 
-    def spec(value: Optional[Dict[str, Any]]) -> Optional[TensorSpec]:
+    def spec(value: Optional[dict[str, Any]]) -> Optional[TensorSpec]:
         return None if value is None else TensorSpec(**{**value, "shape": tuple(value["shape"])})
 
     pre = data["preprocessing"]
