@@ -6,15 +6,14 @@ silence.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from edgebench.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder, open_npz
 from edgebench.errors import UsageError
 from edgebench.files import atomic_path, sha256_json, write_json
 from edgebench.records import Evaluation, Preprocessing
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 FOR_EVALUATION = ("test", "val", "train")
 FOR_CALIBRATION = ("train", "val", "test")
 RESAMPLE = {
@@ -38,38 +36,8 @@ RESAMPLE = {
     "box": Image.Resampling.BOX,
     "hamming": Image.Resampling.HAMMING,
 }
-NO_LABEL = -1
 Ticker = Callable[[int, int], None]
 """Called with (done, total) while images are decoded."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image: a file, or a row of an array, and its index into the classes (-1: none)."""
-
-    name: str
-    label: int
-    file: Path | None = None
-    row: int = 0
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images and labels as the user has them; nothing is decoded yet."""
-
-    name: str
-    items: tuple[Item, ...]
-    classes: tuple[str, ...]  # empty: unlabelled, or labels that are indices already
-    array: npt.NDArray[np.uint8] | None = None
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Class indices, (items,), -1 where there is none."""
-        return np.array([item.label for item in self.items], np.int64)
-
-    def subset(self, rows: Iterable[int]) -> Dataset:
-        """Return the dataset with just these items, in this order."""
-        return replace(self, items=tuple(self.items[row] for row in rows))
 
 
 @dataclass(frozen=True)
@@ -92,11 +60,11 @@ def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequen
     if not path.exists():
         raise UsageError(f"no images at {path}: --data takes a folder of class folders, a .csv or an .npz")
     if path.is_dir():
-        dataset = _open_folder(path, labels, splits)
+        dataset = open_folder(path, labels, splits)
     elif path.suffix.lower() == ".csv":
-        dataset = _open_csv(path, labels)
+        dataset = open_csv(path, labels)
     elif path.suffix.lower() == ".npz":
-        dataset = _open_npz(path, labels, splits)
+        dataset = open_npz(path, labels, splits)
     else:
         raise UsageError(f"{path} is no data set: --data takes a folder of class folders, a .csv or an .npz")
     if not dataset.items:
@@ -163,78 +131,6 @@ def _target_size(size: tuple[int, int], resize: tuple[int, ...], final: tuple[in
     width, height = size
     edge = resize[0]
     return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
-
-
-def _open_folder(path: Path, labels: Sequence[str] | None, splits: Sequence[str]) -> Dataset:
-    found = {SPLITS[p.name.lower()]: p for p in _folders(path) if p.name.lower() in SPLITS}
-    root = next((found[split] for split in splits if split in found), path)
-    folders = _folders(root)
-    classes = tuple(labels) if labels else tuple(p.name for p in folders)
-    unknown = [p.name for p in folders if p.name not in classes]
-    if unknown:
-        raise UsageError(
-            f"{root} has the folder {unknown[0]!r}, which is not among the labels {', '.join(classes[:20])}"
-        )
-    items = [Item(str(f.relative_to(path)), classes.index(p.name), f) for p in folders for f in _image_files(p)]
-    if not folders:
-        items = [Item(str(f.relative_to(path)), NO_LABEL, f) for f in _image_files(root)]
-    return Dataset(path.name, tuple(items), classes)
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _image_files(path: Path) -> Iterator[Path]:
-    return (p for p in sorted(path.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-
-
-def _open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream) if row]
-    if rows and not (path.parent / rows[0][0]).exists():
-        rows = rows[1:]  # a header
-    names = [row[1].strip() for row in rows if len(row) > 1]
-    if names and len(names) != len(rows):
-        raise UsageError(
-            f"{path}: some rows have a label and some have none; give every row `path,label` or just `path`"
-        )
-    classes = tuple(labels) if labels else _class_names(names)
-    unknown = [name for name in names if name not in classes and not (not classes and name.isdigit())]
-    if unknown:
-        raise UsageError(f"{path}: label {unknown[0]!r} is not among the labels {', '.join(classes[:20])}")
-    index = [classes.index(name) if classes else int(name) for name in names] or [NO_LABEL] * len(rows)
-    items = [Item(row[0], label, path.parent / row[0]) for row, label in zip(rows, index, strict=True)]
-    return Dataset(path.name, tuple(items), classes)
-
-
-def _class_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Sorted distinct names; none where all are numbers, which are class indices already."""
-    return () if all(name.isdigit() for name in names) else tuple(sorted(set(names)))
-
-
-def _open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str]) -> Dataset:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
-    pairs = [("x", "y"), ("images", "labels"), *((f"x_{split}", f"y_{split}") for split in splits)]
-    names = next((pair for pair in pairs if pair[0] in arrays), None)
-    if names is None:
-        raise UsageError(f"{path} has the arrays {', '.join(arrays)}: expected images in `x`, `images` or `x_test`")
-    images = arrays[names[0]]
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
-        raise UsageError(
-            f"{path}: `{names[0]}` is {images.dtype} {images.shape}; expected uint8 (images, height, width, 1 or 3)"
-        )
-    index = arrays[names[1]].reshape(-1) if names[1] in arrays else np.full(len(images), NO_LABEL)
-    if len(index) != len(images) or index.dtype.kind not in "iu":
-        raise UsageError(f"{path}: `{names[1]}` must hold one whole number for each of the {len(images)} images")
-    items = [Item(f"{names[0]}[{row}]", int(label), row=row) for row, label in enumerate(index)]
-    return Dataset(path.name, tuple(items), tuple(labels or ()), images)
 
 
 def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, int]) -> str:

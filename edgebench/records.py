@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Dict, Optional, Union  # noqa: UP035 (evaluated by Python 3.9)
+from typing import Any, ClassVar, Optional, Union
 
 RECORD_VERSION = 1
 """History: 1 = the first."""
@@ -43,7 +43,7 @@ SCORES = "scores"  # in 0..1 and not summing to one: independent sigmoids
 
 Scalar = Union[str, int, float, bool, None]
 
-_STRICT: Dict[str, Any] = {"extra": "forbid", "strict": True}
+_STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
 
 
 @dataclass(frozen=True)

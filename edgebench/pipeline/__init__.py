@@ -1,0 +1,1 @@
+"""Plan, convert, run, compare: the steps behind the commands."""
