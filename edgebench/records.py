@@ -143,11 +143,17 @@ class Settings:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
     threads: int = 1
     batch: int = 1
-    processes: int = 3
+    processes: int = 5  # fresh processes that measure latency; artifacts of one profile take turns
     warmup: int = 3  # at least this many invocations before the clock counts
     min_runs: int = 30
-    min_seconds: float = 1.0
-    max_seconds: float = 20.0
+    min_seconds: float = 0.5  # of one process, as is max_seconds
+    max_seconds: float = 10.0
+    precision: float = 0.01  # measure until the median's 95 % interval is this close to it; 0: min_runs only
+    rate_hz: float = 0.0  # above 0: send at this rate for max_seconds, latency counts from the scheduled arrival
+    sustained_seconds: float = 0.0  # above 0: keep going this long, whatever the interval says
+    pin: bool = True  # bind the process to as many cores as threads
+    accelerator: str = "cpu"  # cpu or gpu
+    operators: bool = False  # also measure the time of each operator, in a process of its own
     seed: int = 0
     timeout_seconds: float = 600.0
 

@@ -19,6 +19,7 @@ from typing import Any, Callable
 
 from edgebench.records import FAILED, OK, REFUSED, Job, Run, job_from_dict, to_dict
 from edgebench.runner import environment
+from edgebench.runner.affinity import pin
 from edgebench.runner.runtimes import RefusedError
 
 Emit = Callable[..., None]
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
 def execute(job: Job, out: Path, emit: Emit) -> Run:
     """Do what the job asks; a refusal or an error becomes a run with that status."""
     began = time.monotonic()
+    pinned = pin(job.settings.threads) if job.settings.pin else None  # before any library starts its threads
     blank = Run(
         kind=job.kind,
         status=OK,
@@ -48,8 +50,8 @@ def execute(job: Job, out: Path, emit: Emit) -> Run:
         runtime_version="",
         repetition=job.repetition,
         settings=job.settings,
-        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        environment=environment.capture(),
+        started=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        environment={**environment.capture(), "pinned": pinned is not None},
     )
     try:
         run = _measure(job, blank, out, emit)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from edgebench.records import NAN, Job, Run, TensorSpec
-from edgebench.runner.measure import measure, no_collection, time_once
+from edgebench.runner.measure import measure, no_collection, time_once, warm_up
 from edgebench.runner.memory import MemoryProbe
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
 from edgebench.runner.runtimes import RefusedError, Session
+from edgebench.runner.sensors import between, read_state
 
 STEADY_INPUTS = 8  # several inputs in turn, so that one image's values do not decide the latency
 MEMORY_STEADY_RUNS = 20
@@ -56,18 +57,23 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     images, rows = _images(job, session.input, STEADY_INPUTS * job.settings.batch)
     for start in range(0, len(rows), job.settings.batch):
         chosen = images[np.resize(rows[start : start + job.settings.batch], job.settings.batch)]
-        before = perf_counter_ns()
+        begin = perf_counter_ns()
         batches.append(_batch(job, chosen, session.input))
-        preprocess_ns.append(perf_counter_ns() - before)
-    emit("steady")
+        preprocess_ns.append(perf_counter_ns() - begin)
+    emit("warm-up")
     with no_collection():
         first = time_once(session, batches[0])
+        warmup_ns = warm_up(session, batches, job.settings)
+    emit("steady")
+    before = read_state()
     steady = measure(session, batches, job.settings)
+    run = _described(run, session)
     return dataclasses.replace(
-        _described(run, session),
+        run,
+        environment={**run.environment, **between(before, read_state())},
         load_ns=load_ns,
         first_inference_ns=first.latency_ns,
-        warmup_ns=steady.warmup_ns,
+        warmup_ns=warmup_ns,
         latency_ns=tuple(sample.latency_ns for sample in steady.samples),
         invoke_ns=tuple(sample.invoke_ns for sample in steady.samples),
         preprocess_ns=tuple(preprocess_ns),
@@ -107,9 +113,7 @@ def _open(job: Job, runtime: Any) -> tuple[Session, int]:
     session = runtime.open_session(job.runtime, job.artifact, job.settings)
     load_ns = perf_counter_ns() - start
     if len(session.input.shape) != 4:
-        raise RefusedError(
-            f"its input has shape {session.input.shape}; an image classifier takes four dimensions"
-        )
+        raise RefusedError(f"its input has shape {session.input.shape}; an image classifier takes four dimensions")
     return session, load_ns
 
 
@@ -140,9 +144,7 @@ def _images(job: Job, spec: TensorSpec | None, most: int | None) -> tuple[Any, A
         return images, rows[:most]
     assert spec is not None
     shape = spec.shape[1:] if _layout(job, spec) == "NHWC" else (*spec.shape[2:], spec.shape[1])
-    noise = np.random.default_rng(job.settings.seed).integers(
-        0, 256, size=(most or 1, *shape), dtype=np.uint8
-    )
+    noise = np.random.default_rng(job.settings.seed).integers(0, 256, size=(most or 1, *shape), dtype=np.uint8)
     return noise, np.arange(len(noise))
 
 
