@@ -145,7 +145,7 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
             return [item.name, item.label, str(item.file)]
         return [item.name, item.label, str(item.file.absolute()), status.st_size, status.st_mtime_ns]
 
-    array = "" if dataset.array is None else hashlib.sha256(np.ascontiguousarray(dataset.array)).hexdigest()
+    array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
     rule = [preprocessing.resize, preprocessing.resample, size]
     return sha256_json([1, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
 

@@ -41,10 +41,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
     """Write a record or plain JSON value atomically. Non-finite floats are an error: JSON has none."""
     plain = records.to_dict(value) if hasattr(value, "__dataclass_fields__") else value
-    write_bytes(path, (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json.dumps(plain, indent=indent, allow_nan=False) + "\n").encode())
 
 
 def append_line(path: Path, value: Any) -> None:

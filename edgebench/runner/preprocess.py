@@ -11,7 +11,7 @@ from edgebench.records import Preprocessing, TensorSpec
 
 def normalise(images: Any, preprocessing: Preprocessing, layout: str = "NHWC") -> Any:
     """Return float32 inputs for uint8 NHWC `images`: `(x * scale - mean) / std`, in `layout` (NHWC or NCHW)."""
-    pixels = np.asarray(images, dtype=np.float32)
+    pixels: Any = np.asarray(images, dtype=np.float32)
     if preprocessing.channels == "BGR":
         pixels = pixels[..., ::-1]
     if preprocessing.scale != 1.0:

@@ -1,0 +1,161 @@
+"""`edgebench profile`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgebench.cli.display import Display
+from edgebench.data import open_dataset
+from edgebench.devices.registry import open_device
+from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.profile import Request, profile
+from edgebench.preprocessing import parse
+from edgebench.records import OK, Result, Settings
+
+LOCAL_DEVICES = ("cpu", "gpu")
+REMOTE_BUDGET_SECONDS = 120.0
+DEFAULTS = Settings()
+
+
+@click.command(name="profile")
+@click.argument("artifacts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    default=("cpu",),
+    show_default=True,
+    help="cpu, gpu, a name from devices.toml or ssh://user@host:port; may be repeated.",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Images: a folder of class folders, a CSV of path,label or an NPZ."
+)
+@click.option("--labels", help="Class names in the model's order, separated by commas, where folder names do not tell.")
+@click.option(
+    "--images",
+    help="Images for the accuracy run: a number, or all. Default: all here, what fits --budget on a remote device.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1),
+    default=REMOTE_BUDGET_SECONDS,
+    show_default=True,
+    help="Seconds a remote device may spend on the accuracy of one artifact.",
+)
+@click.option("--preprocess", help="For files without a manifest: keras:NAME, none or mean=..,std=..,scale=..")
+@click.option("--runtime", help="Run with this runtime only: litert, tflite-runtime, onnxruntime or tensorflow.")
+@click.option("--threads", type=click.IntRange(min=1), default=DEFAULTS.threads, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=DEFAULTS.batch, show_default=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=DEFAULTS.processes,
+    show_default=True,
+    help="Fresh processes that measure latency, interleaved over the artifacts.",
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.warmup,
+    show_default=True,
+    help="Invocations before the clock counts.",
+)
+@click.option("--min-runs", type=click.IntRange(min=1), default=DEFAULTS.min_runs, show_default=True)
+@click.option("--min-seconds", type=click.FloatRange(min=0), default=DEFAULTS.min_seconds, show_default=True)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0.01),
+    default=DEFAULTS.max_seconds,
+    show_default=True,
+    help="At most this long in one latency process.",
+)
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=1),
+    default=DEFAULTS.timeout_seconds,
+    show_default=True,
+    help="A process that takes longer is that cell's time-out.",
+)
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
+)
+@click.option("--fresh", is_flag=True, help="Do not go on with an interrupted profile; measure everything again.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def command(
+    artifacts: tuple[Path, ...],
+    devices: tuple[str, ...],
+    data: Path | None,
+    labels: str | None,
+    images: str | None,
+    budget: float,
+    preprocess: str | None,
+    runtime: str | None,
+    out: Path,
+    fresh: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure ARTIFACTS on devices: accuracy drift, latency, memory and size.
+
+    ARTIFACTS are files or folders that `convert` made, or bare .tflite, .onnx and SavedModel. Each is loaded in
+    fresh processes: one for memory, one for accuracy, several for latency. An interrupted profile goes on where it
+    stopped.
+
+    \b
+    Example:
+      edgebench profile edgebench-out/artifacts --device cpu --data photos/test
+    """
+    names = tuple(name.strip() for name in labels.split(",")) if labels else None
+    rule = parse(preprocess) if preprocess else None
+    request = Request(
+        found=find_artifacts(list(artifacts), rule),
+        dataset=open_dataset(data, names) if data else None,
+        settings=Settings(**settings),
+        out=out,
+        runtime=runtime,
+        images=_image_count(images),
+        preprocessing=rule,
+        fresh=fresh,
+    )
+    targets = [open_device(name, Path.cwd()) for name in dict.fromkeys(devices)]
+    with Display(quiet=as_json) as display, ThreadPoolExecutor(len(targets)) as pool:
+
+        def measure(device: Any) -> list[Result]:
+            limit = budget if device.name not in LOCAL_DEVICES and images is None else None
+            return profile(dataclasses.replace(request, budget_seconds=limit), device, display.tell)
+
+        results = [result for found in pool.map(measure, targets) for result in found]
+    _show(results, out, as_json)
+    sys.exit(0 if all(result.status == OK for result in results) else 1)
+
+
+def _image_count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text == "all":
+        return sys.maxsize
+    if not text.isdigit() or int(text) == 0:
+        raise click.BadParameter(f"{text!r} is neither a number nor `all`", param_hint="--images")
+    return int(text)
+
+
+def _show(results: list[Result], out: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from edgebench.report import print_table
+    from edgebench.report.rows import row_of
+
+    if as_json:
+        click.echo(json.dumps([row_of(result) for result in results], indent=1))
+        return
+    print_table(results, Console())
+    click.echo(f"\nResults: {out / 'results'}    Next: edgebench report {out / 'results'}")

@@ -1,0 +1,262 @@
+"""Measure artifacts on one device: fresh processes, interleaved, each kept once finished; a result for every cell."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgebench import registry
+from edgebench.data import stratified
+from edgebench.datasets import Dataset
+from edgebench.devices.base import Device, DeviceInfo, Outcome
+from edgebench.errors import EdgebenchError
+from edgebench.files import atomic_path, write_json
+from edgebench.pipeline.artifacts import Found
+from edgebench.pipeline.journal import Journal, exclusive
+from edgebench.pipeline.scoring import Exam, make_exam, score_outputs
+from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
+from edgebench.runner.preprocess import guess_layout
+
+RUNTIMES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",), "savedmodel": ("tensorflow",)}
+PLAIN = Preprocessing("none")
+
+Tell = Callable[[dict[str, Any]], None]
+"""Called with what happens: {"event": "job", "cell":, "kind":, "done":, "total":}, {"event": "result", ..}, .."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure, and with what. `images` limits the accuracy run; None leaves it to the device's budget."""
+
+    found: Sequence[Found]
+    dataset: Dataset | None
+    settings: Settings
+    out: Path
+    runtime: str | None = None
+    images: int | None = None
+    budget_seconds: float | None = None
+    preprocessing: Preprocessing | None = None
+    fresh: bool = False
+
+
+@dataclass
+class Cell:
+    """One artifact on one device while it is being measured."""
+
+    artifact: Artifact
+    file: Path | None
+    runtime: str
+    status: str = OK
+    reason: str = ""
+    runs: list[Run] = field(default_factory=list)
+    exam: Exam | None = None
+    accuracy: Accuracy | None = None
+    outputs: Any = None
+
+    @property
+    def name(self) -> str:
+        """Model and variant."""
+        return f"{self.artifact.model} {self.artifact.variant}"
+
+    def fail(self, status: str, reason: str) -> None:
+        """Keep the first thing that went wrong; what was measured before it stays."""
+        if self.status == OK:
+            self.status, self.reason = status, reason
+
+
+def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
+    """Measure every artifact of the request on `device` and write one result file for each.
+
+    Finished runs are kept at once, so an interrupted profile goes on where it stopped. Raises UsageError for input
+    that no cell could use; whatever breaks in one cell is that cell's status.
+    """
+    folder = request.out / "results" / device.name
+    with exclusive(folder, device.name), device:
+        info = device.info()
+        journal = Journal(folder / "runs")
+        if request.fresh:
+            journal.clear()
+        if len(journal):
+            tell({"event": "resumed", "device": device.name, "finished": len(journal)})
+        sweep = _Sweep(request, device, info, journal, tell)
+        cells = [sweep.plan(found) for found in request.found]
+        sweep.measure(cells)
+        results = [_write(cell, request, info, folder) for cell in cells]
+        journal.clear()
+    return results
+
+
+class _Sweep:
+    """One profile on one device: the cells share its connection, its journal and the exams of its models."""
+
+    def __init__(self, request: Request, device: Device, info: DeviceInfo, journal: Journal, tell: Tell) -> None:
+        self._request, self._device, self._info, self._journal, self._tell = request, device, info, journal, tell
+        self._exams: dict[Any, Exam] = {}
+        self._done = self._total = 0
+
+    def plan(self, found: Found) -> Cell:
+        """Choose the runtime for an artifact, or say why none will do."""
+        artifact = found.artifact
+        choices = (self._request.runtime,) if self._request.runtime else RUNTIMES[artifact.format]
+        present = [runtime for runtime in choices if runtime in self._info.runtimes]
+        cell = Cell(artifact, found.file, present[0] if present else choices[0])
+        if artifact.status != OK:
+            cell.fail(artifact.status, f"conversion: {artifact.reason}")
+        elif not present:
+            cell.fail(FAILED, f"{' or '.join(choices)} is not installed on {self._info.name}")
+        return cell
+
+    def measure(self, cells: list[Cell]) -> None:
+        """Memory and accuracy cell by cell, then latency in rounds of random order, so that drift hurts all alike."""
+        live = [cell for cell in cells if cell.status == OK]
+        settings = self._request.settings
+        self._total = len(live) * (1 + settings.processes + (self._request.dataset is not None))
+        for cell in live:  # before anything is measured: labels that do not fit are the user's to mend
+            if self._request.dataset is not None and cell.artifact.input is not None:
+                cell.exam = self._exam(cell)
+        for cell in live:
+            self._run(cell, "memory")
+            self._describe(cell)
+            if self._request.dataset is not None:
+                self._examine(cell)
+        order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
+        for repetition in range(settings.processes):
+            for cell in order.sample(live, len(live)):
+                self._run(cell, "latency", repetition=repetition)
+
+    def _describe(self, cell: Cell) -> None:
+        """Fill in what a bare file's manifest would have said, from what its runtime found in it."""
+        if cell.status != OK or cell.artifact.input is not None:
+            return
+        run = cell.runs[-1]
+        assert run.input is not None
+        cell.artifact = dataclasses.replace(
+            cell.artifact, input=run.input, output=run.output, layout=guess_layout(run.input.shape)
+        )
+
+    def _examine(self, cell: Cell) -> None:
+        if cell.status != OK:
+            self._done += 1
+            return
+        cell.exam = cell.exam or self._exam(cell)
+        rows = self._rows(cell)
+        outcome = self._run(cell, "accuracy", rows=rows)
+        if outcome is None or outcome.outputs is None:
+            return
+        try:
+            cell.accuracy = score_outputs(cell.exam, outcome.outputs, rows, cell.artifact)
+            cell.outputs = outcome.outputs
+        except EdgebenchError as error:
+            cell.fail(FAILED, str(error))
+
+    def _exam(self, cell: Cell) -> Exam:
+        artifact, dataset = cell.artifact, self._request.dataset
+        assert dataset is not None and artifact.input is not None
+        preprocessing = self._preprocessing(cell)
+        key = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
+        if key not in self._exams:
+            self._tell({"event": "exam", "model": artifact.model})
+
+            def tick(done: int, total: int) -> None:
+                self._tell({"event": "decode", "model": artifact.model, "done": done, "total": total})
+
+            self._exams[key] = make_exam(artifact, preprocessing, dataset, self._request.out / "cache", tick)
+            self._tell({"event": "examined", "model": artifact.model, "exam": self._exams[key]})
+        return self._exams[key]
+
+    def _rows(self, cell: Cell) -> tuple[int, ...]:
+        """Choose the images for the accuracy run: all, the user's number, or what fits the time budget."""
+        assert cell.exam is not None
+        labels = cell.exam.data.labels
+        count = self._request.images or len(labels)
+        first = cell.runs[-1].first_inference_ns
+        if self._request.images is None and self._request.budget_seconds is not None and first:
+            count = max(20, int(self._request.budget_seconds * 1e9 / first))
+        return () if count >= len(labels) else tuple(stratified(labels, count, self._request.settings.seed))
+
+    def _preprocessing(self, cell: Cell) -> Preprocessing:
+        return cell.artifact.preprocessing or self._request.preprocessing or PLAIN
+
+    def _run(self, cell: Cell, kind: str, rows: tuple[int, ...] = (), repetition: int = 0) -> Outcome | None:
+        """Run one job of a cell, or find what it brought before the interruption. None where the cell has failed."""
+        self._done += 1
+        if cell.status != OK:
+            return None
+        job = self._job(cell, kind, rows, repetition)
+        self._tell(
+            {"event": "job", "device": self._info.name, "cell": cell.name, "kind": kind}
+            | {"done": self._done, "total": self._total}
+        )
+        outcome = self._journal.find(job)
+        if outcome is None:
+            outcome = self._device.run(job, lambda event: self._tell({**event, "cell": cell.name, "kind": kind}))
+            self._journal.add(job, outcome)
+        cell.runs.append(outcome.run)
+        if outcome.run.status != OK:
+            cell.fail(outcome.run.status, f"{kind}: {outcome.run.reason}")
+            self._tell({"event": "failed", "cell": cell.name, "status": cell.status, "reason": cell.reason})
+        return outcome
+
+    def _job(self, cell: Cell, kind: str, rows: tuple[int, ...], repetition: int) -> Job:
+        artifact = cell.artifact
+        assert cell.file is not None
+        exam = None if kind == "memory" else cell.exam
+        images = "" if exam is None else self._device.put(exam.data.images, exam.data.record.pixels_sha256)
+        return Job(
+            kind=kind,
+            artifact=self._device.put(cell.file, artifact.sha256),
+            artifact_sha256=artifact.sha256,
+            runtime=cell.runtime,
+            runtime_module=registry.module_path("runtimes", registry.RUNTIMES, cell.runtime),
+            input=artifact.input,
+            output=artifact.output,
+            layout=artifact.layout,
+            preprocessing=self._preprocessing(cell),
+            images=images,
+            images_sha256="" if exam is None else exam.data.record.pixels_sha256,
+            indices=rows,
+            settings=self._request.settings,
+            repetition=repetition,
+        )
+
+
+def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data: bool) -> str:
+    """Name a result's file; what differs from the defaults is in it, so that it does not replace the default's."""
+    parts = [artifact.model, artifact.format, artifact.precision]
+    parts += [runtime] if runtime != RUNTIMES[artifact.format][0] else []
+    parts += [f"{settings.threads}threads"] if settings.threads != 1 else []
+    parts += [f"batch{settings.batch}"] if settings.batch != 1 else []
+    parts += [] if with_data else ["nodata"]
+    return "-".join(parts)
+
+
+def _write(cell: Cell, request: Request, info: DeviceInfo, folder: Path) -> Result:
+    name = result_name(cell.artifact, cell.runtime, request.settings, request.dataset is not None)
+    outputs = ""
+    if cell.outputs is not None:
+        outputs = f"{name}.outputs.npy"
+        with atomic_path(folder / outputs) as temporary, temporary.open("wb") as stream:
+            np.save(stream, cell.outputs, allow_pickle=False)
+    result = Result(
+        artifact=cell.artifact,
+        device=info.name,
+        runtime=cell.runtime,
+        status=cell.status,
+        reason=cell.reason,
+        settings=request.settings,
+        runs=tuple(cell.runs),
+        evaluation=cell.exam.data.record if cell.exam else None,
+        accuracy=cell.accuracy,
+        outputs=outputs,
+        emulated=info.emulated,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    write_json(folder / f"{name}.json", result, indent=None)  # thousands of samples
+    return result

@@ -1,0 +1,97 @@
+"""From raw outputs to counts: which label each output stands for, and the reference to hold them against."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench import drift
+from edgebench.data import EvaluationSet, Ticker, evaluation_set
+from edgebench.datasets import Dataset
+from edgebench.errors import EdgebenchError, UsageError
+from edgebench.files import sha256_file, sha256_json
+from edgebench.pipeline.reference import reference_outputs
+from edgebench.records import Accuracy, Artifact, Preprocessing, TensorSpec
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What one model is examined on: its evaluation set, its labels as output indices, its reference."""
+
+    data: EvaluationSet
+    labels: npt.NDArray[np.int64] | None
+    reference: npt.NDArray[np.float32] | None
+    reference_sha256: str = ""
+    reference_reason: str = ""
+
+
+def image_size(spec: TensorSpec, layout: str) -> tuple[int, int, int]:
+    """Return (height, width, channels) of an image input."""
+    shape = spec.shape[1:]
+    return (shape[1], shape[2], shape[0]) if layout == "NCHW" else (shape[0], shape[1], shape[2])
+
+
+def make_exam(
+    artifact: Artifact, preprocessing: Preprocessing, dataset: Dataset, cache: Path, tick: Ticker | None
+) -> Exam:
+    """Prepare the evaluation set for this artifact's input and the source model's outputs on it.
+
+    Raises UsageError where the data's labels are not the model's.
+    """
+    assert artifact.input is not None and artifact.output is not None
+    size = image_size(artifact.input, artifact.layout)
+    data = evaluation_set(dataset, preprocessing, size, cache / "evaluation-sets", tick)
+    labels = None
+    if data.record.labelled:
+        labels = _output_indices(data, artifact.labels, artifact.output.shape[-1], artifact.model)
+    try:
+        path = _reference(artifact, preprocessing, data, cache)
+    except EdgebenchError as error:
+        return Exam(data, labels, None, reference_reason=str(error))
+    return Exam(data, labels, np.load(path, allow_pickle=False), sha256_file(path))
+
+
+def score_outputs(exam: Exam, outputs: npt.NDArray[np.float32], rows: tuple[int, ...], artifact: Artifact) -> Accuracy:
+    """Count hits and differences for the outputs of `rows` of the evaluation set (empty: all of it)."""
+    chosen = np.array(rows, np.int64) if rows else np.arange(len(exam.data.labels))
+    if len(outputs) != len(chosen):
+        raise EdgebenchError(f"{len(outputs)} outputs came back for {len(chosen)} images")
+    reference = None if exam.reference is None else exam.reference[chosen]
+    if reference is not None and reference.shape != outputs.shape:
+        raise EdgebenchError(f"outputs have shape {outputs.shape}, the source model's {reference.shape}")
+    labels = None if exam.labels is None else exam.labels[chosen]
+    kind = artifact.output_kind or drift.output_kind(outputs)
+    counts = drift.score(outputs, labels, reference, kind, exam.reference_reason)
+    return dataclasses.replace(counts, reference_sha256=exam.reference_sha256)
+
+
+def _output_indices(
+    data: EvaluationSet, model_labels: tuple[str, ...], classes: int, model: str
+) -> npt.NDArray[np.int64]:
+    """Map the data's labels to the model's outputs: by name where the model knows its labels, else by order."""
+    if data.classes and model_labels and set(data.classes) <= set(model_labels):
+        order = np.array([model_labels.index(name) for name in data.classes], np.int64)
+        return order[data.labels]
+    found = len(data.classes) or int(data.labels.max()) + 1
+    if (data.classes and found != classes) or found > classes:
+        shown = ", ".join(data.classes[:5]) or f"0..{found - 1}"
+        raise UsageError(
+            f"{data.record.name} has {found} classes ({shown}), {model} has {classes} outputs: give the right data, "
+            "or the model's labels in order with --labels"
+        )
+    return data.labels
+
+
+def _reference(artifact: Artifact, preprocessing: Preprocessing, data: EvaluationSet, cache: Path) -> Path:
+    """Run the source model on the evaluation set once, in its own process, and keep what it said."""
+    if artifact.source is None:
+        raise EdgebenchError("no manifest, so the source model is not known")
+    key = sha256_json([artifact.source.__dict__, preprocessing.__dict__, data.record.pixels_sha256])
+    path = cache / "references" / f"{artifact.model}-{key[:16]}.npy"
+    if not path.exists():
+        reference_outputs(artifact.source, preprocessing, data.images, path)
+    return path
