@@ -1,0 +1,91 @@
+"""Everything a report says, worked out once; each output only writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from edgebench.records import Result
+from edgebench.report.conditions import Conditions, Difference, conditions, differences, newest_only
+from edgebench.report.findings import Finding, findings
+from edgebench.report.notes import notes
+from edgebench.report.rows import Row, to_row, with_subjects
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows measured under equal conditions: only these are ranked against one another."""
+
+    conditions: Conditions
+    rows: tuple[Row, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its times may be compared at all."""
+        return not self.conditions.emulated
+
+    @property
+    def subjects(self) -> dict[str, tuple[Row, ...]]:
+        """The rows of each subject, in order of appearance."""
+        table: dict[str, list[Row]] = {}
+        for row in self.rows:
+            table.setdefault(row.subject, []).append(row)
+        return {subject: tuple(rows) for subject, rows in table.items()}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The comparison of a set of results."""
+
+    created: str  # ISO 8601, UTC
+    results: tuple[Result, ...]  # one a row, in the order of the rows
+    rows: tuple[Row, ...]
+    groups: tuple[Group, ...]
+    findings: tuple[Finding, ...]
+    differences: tuple[Difference, ...]
+    replaced: tuple[str, ...]  # results left out because a newer one is here, in words
+    rejected: tuple[str, ...]  # files that could not be read, in words
+    notes: tuple[str, ...]
+
+
+def build_report(results: Sequence[Result], rejected: Sequence[str] = ()) -> Report:
+    """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences."""
+    kept, replaced = newest_only(results)
+    rows = tuple(with_subjects([to_row(result) for result in kept]))
+    groups = _groups(kept, rows)
+    return Report(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        results=tuple(kept),
+        rows=rows,
+        groups=groups,
+        findings=tuple(found for group in groups for found in findings(group.conditions, group.rows)),
+        differences=differences(kept),
+        replaced=tuple(_left_out(result) for result in replaced),
+        rejected=tuple(rejected),
+        notes=tuple(notes(kept, rows, [group.rows for group in groups])),
+    )
+
+
+def _groups(results: Sequence[Result], rows: Sequence[Row]) -> tuple[Group, ...]:
+    """Group rows by conditions; a cell that failed before it knew its machine joins its device's first group."""
+    table: dict[Conditions, list[Row]] = {}
+    known = [conditions(result) for result in results if conditions(result).machine]
+    for result, row in zip(results, rows, strict=True):
+        own = conditions(result)
+        home = own if own.machine else next((other for other in known if _alike(own, other)), own)
+        table.setdefault(home, []).append(row)
+    ordered = sorted(table, key=lambda c: (c.emulated, c.device, c.machine, c.threads, c.batch))
+    return tuple(Group(key, tuple(table[key])) for key in ordered)
+
+
+def _alike(unknown: Conditions, known: Conditions) -> bool:
+    same_settings = (unknown.threads, unknown.batch) == (known.threads, known.batch)
+    return unknown.device == known.device and same_settings
+
+
+def _left_out(result: Result) -> str:
+    return (
+        f"{result.artifact.model} {result.artifact.variant} on {result.device}, {result.created or 'undated'}: "
+        "a newer result of the same measurement is shown in its place"
+    )

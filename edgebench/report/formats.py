@@ -1,0 +1,58 @@
+"""Numbers as people read them. The only place where base units become text; None becomes an empty string."""
+
+from __future__ import annotations
+
+import math
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return `value` with `digits` significant digits and never an exponent: 0.0123, 1.23, 12.3, 1234."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{decimals}f}"
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """Return milliseconds with their unit, in seconds from ten seconds on."""
+    if value_ms is None:
+        return ""
+    return f"{significant(value_ms / 1000)} s" if abs(value_ms) >= 10_000 else f"{significant(value_ms)} ms"
+
+
+def size(value_bytes: float | None) -> str:
+    """Return bytes in kB, MB or GB, powers of ten as file managers and shops count them."""
+    if value_bytes is None:
+        return ""
+    if abs(value_bytes) < 1000:
+        return f"{value_bytes:.0f} B"
+    unit, scale = next((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if abs(value_bytes) >= s)
+    return f"{significant(value_bytes / scale)} {unit}"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Return a share 0..1 in percent."""
+    return "" if share is None else f"{100 * share:.{decimals}f} %"
+
+
+def points(share: float | None, decimals: int = 1) -> str:
+    """Return a signed difference of two shares in percentage points, without the unit."""
+    if share is None:
+        return ""
+    text = f"{100 * share:+.{decimals}f}"
+    return text if float(text) else f"{0:.{decimals}f}"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio as `1.7x`."""
+    return f"{significant(value, 2)}x"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 image`, `2 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """Return untrusted text as one printable line: control characters, escape sequences' too, become spaces."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,0 +1,75 @@
+"""Result folders -> Result records, each file checked; what is no result (runs, journals, manifests) is passed over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from edgebench.errors import UsageError
+from edgebench.files import MAX_RECORD_BYTES, read_record
+from edgebench.records import Result
+
+RAW_FOLDER = "runs"  # the raw runs of a results folder; never results themselves
+
+OnBroken = Callable[[UsageError], None]
+
+
+def load_results(folders: Iterable[Path], on_broken: OnBroken | None = None) -> list[Result]:
+    """Return every result under `folders`, in the order of their paths.
+
+    A folder is an `edgebench-out` folder, its `results`, or anything below; a single result file works as well. A
+    file that is broken, too old or too new goes to `on_broken` and is left out; without it, its UsageError is raised.
+    Raises UsageError where a folder does not exist.
+    """
+    seen: set[Path] = set()
+    results = []
+    for folder in folders:
+        for path in _result_files(Path(folder)):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            try:
+                result = _read(path)
+            except UsageError as error:
+                if on_broken is None:
+                    raise
+                on_broken(error)
+                continue
+            if result is not None:
+                results.append(result)
+    return results
+
+
+def _result_files(folder: Path) -> Iterator[Path]:
+    if folder.is_file():
+        yield folder
+        return
+    if not folder.is_dir():
+        raise UsageError(f"no such results folder: {folder}")
+    root = folder / "results" if (folder / "results").is_dir() else folder
+    for path in sorted(root.rglob("*.json")):
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if path.is_file() and not hidden and RAW_FOLDER not in parts[:-1]:
+            yield path
+
+
+def _read(path: Path) -> Result | None:
+    try:
+        return read_record(Result, path)
+    except UsageError:
+        if _is_something_else(path):
+            return None
+        raise
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether the file is sound JSON that never was a result: a result is an object that holds its artifact."""
+    if path.stat().st_size > MAX_RECORD_BYTES:
+        return False
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return not (isinstance(content, dict) and isinstance(content.get("artifact"), dict))

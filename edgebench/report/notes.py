@@ -1,0 +1,105 @@
+"""What a reader must know before believing a figure, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edgebench.records import Result
+from edgebench.report.findings import baseline
+from edgebench.report.formats import count, milliseconds
+from edgebench.report.rows import Row
+
+INTEGER = ("int8", "int16x8", "dynamic")
+NAMED = 5  # how many names stand in a sentence before the rest is counted
+
+
+def notes(results: Sequence[Result], rows: Sequence[Row], groups: Sequence[Sequence[Row]]) -> Iterator[str]:
+    """Yield every caveat that these results call for, the weightiest first."""
+    yield from _accuracy_notes(results)
+    yield from _calibration_notes(results)
+    yield from _machine_notes(rows)
+    for group in groups:
+        yield from _slower_integers(group)
+    if any(row.batch != 1 and row.latency_ms_median is not None for row in rows):
+        yield "Where batch is not 1, a latency is that of the whole batch."
+    yield from _parity_notes(rows)
+    yield from _own_notes(results)
+
+
+def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
+    if results and not any(result.accuracy for result in results):
+        yield "Accuracy was not measured: give `edgebench profile` images with --data to see what each artifact loses."
+        return
+    reasons = {result.accuracy.reference_reason for result in results if result.accuracy}
+    for reason in sorted(reasons - {""}):
+        yield f"No drift against the source model: {reason}"
+    unlabelled = {result.evaluation.name for result in results if result.evaluation and not result.evaluation.labelled}
+    for name in sorted(unlabelled):
+        yield f"The evaluation set {name} has no labels: only agreement with the source model is known, not accuracy."
+    skipped = {item: result for result in results if result.evaluation for item in result.evaluation.skipped}
+    if skipped:
+        verb = "is" if len(skipped) == 1 else "are"
+        yield f"{count(len(skipped), 'image')} could not be read and {verb} not counted: {_listed(list(skipped))}"
+
+
+def _calibration_notes(results: Sequence[Result]) -> Iterator[str]:
+    random = [r for r in results if r.artifact.calibration and r.artifact.calibration.kind == "random"]
+    if random:
+        names = dict.fromkeys(f"{result.artifact.model} {result.artifact.variant}" for result in random)
+        yield (
+            f"Calibrated on random values, not on images: {_listed(list(names))}. Their accuracy says nothing about "
+            "the precision; convert again with --data."
+        )
+
+
+def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
+    emulated = dict.fromkeys(row.device for row in rows if row.emulated)
+    if emulated:
+        yield (
+            f"Emulated: {', '.join(emulated)}. Answers, drift and sizes there are real; times and memory are the "
+            "emulator's, so they are neither ranked nor plotted."
+        )
+    unstable = [row for row in rows if row.stability and not row.emulated and not row.stability.startswith("stable")]
+    for text in dict.fromkeys(row.stability for row in unstable):
+        names = [f"{row.label} on {row.device}" for row in unstable if row.stability == text]
+        yield f"Not measured on a quiet machine ({text}): {_listed(names)}."
+
+
+def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
+    slower = []
+    for row in rows:
+        base = baseline(rows, row)
+        if base is None or row.emulated or row.precision not in INTEGER:
+            continue
+        if (row.latency_ms_low or 0) > (base.latency_ms_high or 1e99):
+            slower.append(
+                f"{row.label} ({milliseconds(row.latency_ms_median)} against {milliseconds(base.latency_ms_median)})"
+            )
+    if slower:
+        yield (
+            f"Integers slower than float32 on {rows[0].device}: {_listed(slower)}. The usual reasons are a processor "
+            "without int8 dot products (VNNI on x86, dotprod on ARM: a Raspberry Pi 4 has none) and operators without "
+            "a fast integer kernel, which split the graph. On another processor the order may be the reverse."
+        )
+
+
+def _parity_notes(rows: Sequence[Row]) -> Iterator[str]:
+    floats = [row.parity_db for row in rows if row.precision == "float32" and row.parity_db is not None]
+    if floats:
+        yield (
+            f"Conversion gate: every float32 artifact here matched its source model to {min(floats):.0f} dB or better "
+            "(60 dB is an error of a thousandth)."
+        )
+
+
+def _own_notes(results: Sequence[Result]) -> Iterator[str]:
+    texts = dict.fromkeys(note for result in results for note in result.artifact.notes)
+    for text in texts:
+        having = [result.artifact for result in results if text in result.artifact.notes]
+        names = dict.fromkeys(f"{artifact.model} {artifact.variant}" for artifact in having)
+        yield f"{_listed(list(names))}: {text}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

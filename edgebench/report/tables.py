@@ -1,0 +1,80 @@
+"""report.csv and report.json: for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from edgebench import __version__
+from edgebench.records import Result, to_dict
+from edgebench.report.conditions import environment
+from edgebench.report.content import Report
+from edgebench.report.rows import COLUMNS, Row
+from edgebench.statistics import latency_summary
+
+REPORT_VERSION = 1
+"""Version of report.json. History: 1 = the first."""
+
+INTEGERS = [field.name for field in dataclasses.fields(Row) if field.type in ("int", "int | None")]
+
+
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return one line a result, in the order of `COLUMNS`; what was not measured is missing, never zero."""
+    table = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=list(COLUMNS))
+    return table.astype(dict.fromkeys(INTEGERS, "Int64"))
+
+
+def csv_text(report: Report) -> str:
+    """Return report.csv. Text that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
+    table = frame(report.rows)
+    texts = [field.name for field in dataclasses.fields(Row) if field.type == "str"]
+    table[texts] = table[texts].map(_no_formula)
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def json_text(report: Report) -> str:
+    """Return report.json: the rows, what they were derived from without the raw samples, and every caveat."""
+    return json.dumps(json_value(report), indent=1, allow_nan=False) + "\n"
+
+
+def json_value(report: Report) -> dict[str, Any]:
+    """Return the report as JSON values."""
+    return {
+        "version": REPORT_VERSION,
+        "edgebench": __version__,
+        "created": report.created,
+        "rows": [dataclasses.asdict(row) for row in report.rows],
+        "results": [_result(result) for result in report.results],
+        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "differences": [dataclasses.asdict(difference) for difference in report.differences],
+        "replaced": list(report.replaced),
+        "rejected": list(report.rejected),
+        "notes": list(report.notes),
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    latency = latency_summary(result.runs)
+    return {
+        "artifact": to_dict(result.artifact),
+        "device": result.device,
+        "runtime": result.runtime,
+        "status": result.status,
+        "reason": result.reason,
+        "settings": to_dict(result.settings),
+        "evaluation": to_dict(result.evaluation) if result.evaluation else None,
+        "accuracy": to_dict(result.accuracy) if result.accuracy else None,
+        "latency": dataclasses.asdict(latency) if latency else None,
+        "memory": [to_dict(phase) for run in result.runs for phase in run.memory],
+        "environment": environment(result),
+        "emulated": result.emulated,
+        "created": result.created,
+    }
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
