@@ -1,0 +1,142 @@
+"""What may import what, what each command pays for, and what the wheel and the bundle hold."""
+
+import ast
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from edgebench.cli import COMMANDS
+from edgebench.devices.bundle import bundle_bytes
+
+ROOT = Path(__file__).parent.parent
+FRAMEWORKS = {
+    "tensorflow",
+    "keras",
+    "torch",
+    "transformers",
+    "onnx",
+    "onnxruntime",
+    "ai_edge_litert",
+    "pandas",
+    "plotly",
+}
+RUNNER_MAY = {"numpy", "psutil", "edgebench"} | set(sys.stdlib_module_names)
+RUNTIME_MAY = RUNNER_MAY | {"onnxruntime", "tensorflow", "ai_edge_litert", "tflite_runtime"}
+SOURCES = [p for folder in ("edgebench", "converters", "devices") for p in (ROOT / folder).rglob("*.py")]
+
+# package -> what it may import of edgebench, besides itself
+MAY = {
+    "edgebench/errors.py": set(),
+    "edgebench/records.py": set(),
+    "edgebench/orderstats.py": set(),
+    "edgebench/runner": {"errors", "records", "orderstats"},
+    "converters": {"errors", "records", "files", "registry", "preprocessing", "runner.preprocess"},
+    "devices": {"errors", "records", "files", "registry"},
+    "edgebench/report": {"errors", "records", "files", "statistics", "stability", "drift", "difference"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module a file imports, at its top or inside its functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:  # the agent runs on a device, outside any package called edgebench
+                assert "agent" in path.parts, f"{path}: relative import"
+            else:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("where", MAY)
+def test_imports_point_one_way(where):
+    own = "edgebench." + where.removeprefix("edgebench/").removesuffix(".py").replace("/", ".")
+    allowed = tuple(f"edgebench.{name}" for name in MAY[where])
+    target = ROOT / where
+    for file in [target] if target.is_file() else target.rglob("*.py"):
+        for name in imported(file):
+            if name.startswith("edgebench.") and name != "edgebench.__version__":
+                fits = any(name == a or name.startswith(f"{a}.") for a in (own, *allowed))
+                assert fits, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_no_bare_import_of_converters_or_devices():
+    for file in [*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        for name in imported(file):
+            assert name.split(".")[0] not in ("converters", "devices"), f"{file} imports {name}"
+
+
+def test_the_runner_imports_only_what_a_device_has():
+    for file in (ROOT / "edgebench/runner").rglob("*.py"):
+        allowed = RUNTIME_MAY if file.parent.name == "runtimes" else RUNNER_MAY
+        foreign = {name.split(".")[0] for name in imported(file)} - allowed
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign}"
+
+
+def test_only_the_report_imports_pandas_and_plotting():
+    for file in SOURCES:
+        if "report" not in file.parts:
+            assert not {"pandas", "plotly"} & {name.split(".")[0] for name in imported(file)}, file
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["convert", "--help"], ["profile", "--help"], ["report", "--help"]])
+def test_help_loads_no_framework(arguments):
+    code = (
+        "import sys\nfrom edgebench.cli import cli\n"
+        f"try: cli.main({arguments!r})\nexcept SystemExit as e: assert not e.code\n"
+        f"print('LOADED', sorted({FRAMEWORKS!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "LOADED []" in done.stdout
+
+
+def test_the_bundle_is_small_and_the_same_every_time():
+    first = bundle_bytes()
+    bundle_bytes.cache_clear()
+    assert bundle_bytes() == first
+    assert len(first) < 200_000
+    names = zipfile.ZipFile(BytesIO(first)).namelist()
+    assert "edgebench/runner/measure.py" in names
+    assert not [name for name in names if not name.startswith(("edgebench/", "__main__.py"))]
+
+
+def test_bundled_files_keep_to_python_39():
+    """`ast` checks the grammar; what is evaluated at import time is guarded by the annotations import."""
+    for name, content in {n: zipfile.ZipFile(BytesIO(bundle_bytes())).read(n) for n in _bundled()}.items():
+        ast.parse(content, name, feature_version=(3, 9))
+        if b"def " in content or b"class " in content:
+            assert b"from __future__ import annotations" in content, name
+
+
+def _bundled():
+    return [n for n in zipfile.ZipFile(BytesIO(bundle_bytes())).namelist() if n.endswith(".py")]
+
+
+def test_the_wheel_holds_the_package_and_nothing_generic(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"edgebench"}
+    for file in SOURCES:
+        inside = file.relative_to(ROOT).as_posix()
+        inside = inside if inside.startswith("edgebench/") else f"edgebench/{inside}"
+        assert inside in names
+    assert any(name.startswith("edgebench/report/templates/") for name in names)
+    assert "edgebench/py.typed" in names
+
+
+def test_the_readme_names_every_command():
+    readme = (ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"edgebench {command}" in readme
