@@ -1,4 +1,4 @@
-"""The page's charts as Plotly figures: one small panel a subject, the same scale in all panels of a row.
+"""The page's charts as Plotly figures: one small panel a subject, with one scale of accuracy for all panels of a row.
 
 Colour is the precision, shape the format, in every chart. Text and lines carry no colour here: the page gives them its
 own, light or dark.
@@ -28,6 +28,7 @@ COLOURS = {
 }
 SHAPES = {"savedmodel": "diamond", "tflite": "circle", "onnx": "square"}
 GREY = "#9aa3ad"
+LEAST_TICKS = 4
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def _against_latency(group: Group, several: bool) -> Chart:
         kind="tradeoff",
         title=f"{name[0].upper()}{name[1:]} against latency",
         where=group.conditions.title if several else "",
-        caption="Up and to the left is better. Horizontal bars: 95 % interval of the median latency; vertical bars: "
+        caption="Up and to the left is better. Horizontal bars: 95% interval of the median latency; vertical bars: "
         "of the drop against the source model, whose own accuracy is the dotted line.",
-        panels=_scatter(group, lambda row: row.latency_ms_median, "latency of one batch, ms", _latency_reach),
+        panels=_scatter(group, lambda row: row.latency_ms_median, _latency_title(group), _latency_reach),
     )
 
 
@@ -86,9 +87,14 @@ def _against_size(group: Group, several: bool) -> Chart:
         kind="tradeoff",
         title=f"{name[0].upper()}{name[1:]} against size",
         where=f"accuracy as measured on {group.conditions.title}" if several else "",
-        caption="Up and to the left is better. Vertical bars: 95 % interval of the drop against the source model.",
+        caption="Up and to the left is better. Vertical bars: 95% interval of the drop against the source model.",
         panels=_scatter(group, lambda row: row.size_bytes and row.size_bytes / 1e6, "size on disk, MB", _no_reach),
     )
+
+
+def _latency_title(group: Group) -> str:
+    batch = group.conditions.batch
+    return "latency, ms" if batch == 1 else f"latency of a batch of {batch}, ms"
 
 
 def _no_reach(row: Row) -> None:
@@ -111,12 +117,12 @@ def _scatter(
     shown = [row for row in group.rows if row.ok and x(row) is not None and y(row) is not None]
     if not shown:
         return ()
-    x_range = _log_range([x(row) or 0 for row in shown])
     y_range = _share_range([value for row in shown for value in _heights(row, y)])
     panels = []
     for subject in dict.fromkeys(row.subject for row in shown):
         mine = [row for row in shown if row.subject == subject]
         figure = go.Figure([_point(row, x, y, reach) for row in mine])
+        x_range = _log_range([x(row) or 0 for row in mine])
         references = [row.top1_reference for row in mine if row.top1_reference is not None]
         if references:
             figure.add_hline(y=references[0], line={"dash": "dot", "width": 1, "color": GREY})
@@ -137,7 +143,7 @@ def _point(row: Row, x: Any, y: Any, reach: Any) -> go.Scatter:
         y=[y(row)],
         mode="markers",
         marker={
-            "size": 12,
+            "size": 11,
             "symbol": SHAPES.get(row.format, "x"),
             "color": COLOURS.get(row.precision, GREY),
             "line": {"width": 1, "color": "white"},
@@ -179,8 +185,8 @@ def _latency_bars(group: Group, several: bool) -> Chart:
         kind="bars",
         title="Latency",
         where=group.conditions.title if several else "",
-        caption="Median of the steady state with its 95 % interval. Shorter is better.",
-        panels=_bar_panels(rows, traces, "latency of one batch, ms", lambda row: row.latency_ms_median or 0),
+        caption="Median of the steady state with its 95% interval. Shorter is better.",
+        panels=_bar_panels(rows, traces, _latency_title(group), lambda row: row.latency_ms_median or 0),
     )
 
 
@@ -283,10 +289,15 @@ def _log_range(values: Sequence[float]) -> list[float]:
 
 
 def _ticks(log_range: Sequence[float]) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten inside a log range."""
+    """Return round numbers inside a log range: 1, 2 and 5 times the powers of ten, more where that gives few."""
     powers = range(math.floor(log_range[0]), math.ceil(log_range[1]) + 1)
-    ticks = [float(f"{step}e{power}") for power in powers for step in (1, 2, 5)]
-    return [tick for tick in ticks if log_range[0] <= math.log10(tick) <= log_range[1]]
+    ticks: list[float] = []
+    for steps in (("1", "2", "5"), ("1", "1.5", "2", "3", "4", "5", "7"), tuple(f"{n / 10:g}" for n in range(10, 100))):
+        every = [float(f"{step}e{power}") for power in powers for step in steps]
+        ticks = [tick for tick in every if log_range[0] <= math.log10(tick) <= log_range[1]]
+        if len(ticks) >= LEAST_TICKS:
+            break
+    return ticks
 
 
 def _share_range(values: Sequence[float]) -> list[float]:

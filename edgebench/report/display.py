@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgebench.report.findings import best, tied_fastest
 from edgebench.report.formats import milliseconds, percent, points, size
 from edgebench.report.rows import Row
+from edgebench.stability import STABLE
 
 EMULATED = "emulated"
 
@@ -35,8 +36,8 @@ class Column:
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
-    """Return the columns in which at least one row has something to show."""
-    return [column for column in ALL if any(column.text(row) for row in rows)]
+    """Return the columns in which at least one row has something to show; `Stability` only where not all is stable."""
+    return [column for column in ALL if {column.text(row) for row in rows} - {"", STABLE}]
 
 
 def best_cells(rows: Sequence[Row]) -> set[tuple[Row, str]]:
@@ -75,7 +76,9 @@ def _latency(row: Row) -> str:
 def _latency_reach(row: Row) -> str:
     if row.emulated or row.latency_ms_low is None or row.latency_ms_high is None:
         return ""
-    return f"{milliseconds(row.latency_ms_low).partition(' ')[0]} to {milliseconds(row.latency_ms_high)}"
+    middle = row.latency_ms_median or 0.0
+    reach = max(row.latency_ms_high - middle, middle - row.latency_ms_low)
+    return f"±{percent(reach / middle)}" if middle else ""
 
 
 def _memory(row: Row) -> str:
@@ -119,18 +122,14 @@ ALL = (
         "latency_ms_p90",
         lambda row: _real(row, milliseconds(row.latency_ms_p90)),
         lambda row: None if row.emulated else row.latency_ms_p90,
-    ),
-    Column(
-        "p99",
-        "latency_ms_p99",
-        lambda row: _real(row, milliseconds(row.latency_ms_p99)),
-        lambda row: None if row.emulated else row.latency_ms_p99,
+        lambda row: _real(row, f"p99 {milliseconds(row.latency_ms_p99)}" if row.latency_ms_p99 else ""),
     ),
     Column(
         "Load",
         "load_ms",
         lambda row: _real(row, milliseconds(row.load_ms)),
         lambda row: None if row.emulated else row.load_ms,
+        lambda row: _real(row, f"first {milliseconds(row.first_inference_ms)}" if row.first_inference_ms else ""),
     ),
     Column(
         "Memory",

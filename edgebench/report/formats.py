@@ -32,7 +32,7 @@ def size(value_bytes: float | None) -> str:
 
 def percent(share: float | None, decimals: int = 1) -> str:
     """Return a share 0..1 in percent."""
-    return "" if share is None else f"{100 * share:.{decimals}f} %"
+    return "" if share is None else f"{100 * share:.{decimals}f}%"
 
 
 def points(share: float | None, decimals: int = 1) -> str:

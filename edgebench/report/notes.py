@@ -8,6 +8,7 @@ from edgebench.records import Result
 from edgebench.report.findings import baseline
 from edgebench.report.formats import count, milliseconds
 from edgebench.report.rows import Row
+from edgebench.stability import STABLE
 
 INTEGER = ("int8", "int16x8", "dynamic")
 NAMED = 5  # how many names stand in a sentence before the rest is counted
@@ -59,7 +60,7 @@ def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
             f"Emulated: {', '.join(emulated)}. Answers, drift and sizes there are real; times and memory are the "
             "emulator's, so they are neither ranked nor plotted."
         )
-    unstable = [row for row in rows if row.stability and not row.emulated and not row.stability.startswith("stable")]
+    unstable = [row for row in rows if row.stability and not row.emulated and not row.stability.startswith(STABLE)]
     for text in dict.fromkeys(row.stability for row in unstable):
         names = [f"{row.label} on {row.device}" for row in unstable if row.stability == text]
         yield f"Not measured on a quiet machine ({text}): {_listed(names)}."

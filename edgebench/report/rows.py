@@ -127,6 +127,11 @@ def to_row(result: Result) -> Row:
     )
 
 
+def row_of(result: Result) -> dict[str, Any]:
+    """Return the row of one result as JSON values."""
+    return dataclasses.asdict(to_row(result))
+
+
 def with_subjects(rows: Sequence[Row]) -> list[Row]:
     """Tell rows of one model name apart where they come from two sources or were judged on two sets of images.
 

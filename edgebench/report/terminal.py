@@ -17,7 +17,7 @@ from edgebench.report.display import Column, best_cells, columns
 from edgebench.report.formats import one_line
 from edgebench.report.rows import Row
 
-LEFT_OUT = ("latency_ms_p90", "latency_ms_p99", "load_ms")  # a terminal is narrow; the page and the CSV have them
+LEFT_OUT = ("latency_ms_p90", "load_ms")  # a terminal is narrow; the page and the CSV have them
 SHORT = {"Change, points": "Change"}
 BEST = "*"
 WIDTH = 110  # of plain output, where there is no terminal to ask
@@ -57,9 +57,7 @@ def _print_rows(subject: str, where: Conditions, rows: Sequence[Row], console: C
         return
     console.print()
     console.print(Text.assemble((one_line(subject), "bold"), f" on {one_line(where.title)}"), soft_wrap=True)
-    quiet = all(row.stability in ("", "stable") for row in rows)
-    hidden = (*LEFT_OUT, "stability") if quiet else LEFT_OUT
-    shown = [column for column in columns(rows) if column.field not in hidden]
+    shown = [column for column in columns(rows) if column.field not in LEFT_OUT]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("Variant", no_wrap=True)
     for column in shown:

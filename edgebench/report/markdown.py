@@ -1,0 +1,81 @@
+"""report.md: the comparison for a pull request, an issue or a wiki."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from edgebench.report.content import Group, Report
+from edgebench.report.display import best_cells, columns
+from edgebench.report.environments import environments
+from edgebench.report.formats import one_line
+
+SPECIAL = re.compile(r"([\\`*_\[\]|~#>])")
+
+
+def markdown_text(report: Report) -> str:
+    """Return report.md. Names and messages are escaped: they neither format nor link nor break a table."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield "# edgebench report"
+    if not report.rows:
+        yield "\nNo results yet. Run `edgebench profile` on some artifacts, then make this report again."
+    if report.findings:
+        yield "\n## What stands out\n"
+        for found in report.findings:
+            where = f"{plain(found.subject)} on {plain(found.conditions.title)}"
+            what = f"{found.title}: **{plain(found.variant)}**, {found.figure}"
+            yield f"- {where}: {what}" + (f" ({plain(found.text)})" if found.text else "")
+    if report.differences:
+        yield "\n## Not everything here is comparable\n"
+        for item in report.differences:
+            values = "; ".join(f"{plain(value)} ({plain(who)})" for value, who in item.values)
+            yield f"- {plain(item.scope)}, {plain(item.field)}: {values}: {item.effect}"
+    if report.groups:
+        yield "\n## Results"
+    for group in report.groups:
+        yield from _group(group)
+    yield from _bullets("Failed", [f"{r.label} on {r.device}: {r.status}: {r.reason}" for r in report.rows if not r.ok])
+    yield from _bullets("Notes", report.notes)
+    yield from _bullets("Left out", (*report.replaced, *report.rejected))
+    for place in environments(report.results):
+        facts = [f"{name}: {value}" for name, value in place.lines]
+        yield from _bullets(f"Measured on {plain(place.device)}", facts)
+
+
+def _group(group: Group) -> Iterator[str]:
+    measured = [row for row in group.rows if row.ok]
+    if not measured:
+        return
+    shown = columns(measured)
+    best = best_cells(measured)
+    yield f"\n### {plain(group.conditions.title)}\n"
+    yield _line(["Model", "Variant", *(column.title for column in shown)])
+    yield _line([":--", ":--", *("--:" if column.numeric else ":--" for column in shown)])
+    for row in measured:
+        cells = [_marked(column.text(row), (row, column.field) in best) for column in shown]
+        yield _line([plain(row.subject), plain(row.variant), *cells])
+    if best:
+        yield "\nBold: the best of its model under these conditions, or not told apart from it."
+
+
+def plain(text: str) -> str:
+    """Return untrusted text so that Markdown shows it as it is, on one line."""
+    return SPECIAL.sub(r"\\\1", html.escape(one_line(text), quote=False).replace("&gt;", ">"))
+
+
+def _marked(text: str, best: bool) -> str:
+    return f"**{plain(text)}**" if best and text else plain(text)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _bullets(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"\n## {title}\n"
+        yield from (f"- {plain(line)}" for line in lines)

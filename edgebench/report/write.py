@@ -1,0 +1,76 @@
+"""Results -> the files of a report folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgebench.errors import UsageError
+from edgebench.files import write_bytes
+from edgebench.report.content import Report, build_report
+from edgebench.report.load import load_results
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Where the report is, and what it says."""
+
+    folder: Path
+    html: Path
+    csv: Path
+    json: Path
+    markdown: Path
+    report: Report
+
+
+def read_report(folders: Sequence[Path]) -> Report:
+    """Read and merge every result under `folders`; files that cannot be read are named in the report.
+
+    Raises UsageError where a folder does not exist or none of them holds a readable result.
+    """
+    rejected: list[str] = []
+    results = load_results(folders, lambda error: rejected.append(str(error)))
+    if not results:
+        places = ", ".join(str(folder) for folder in folders)
+        why = f": {rejected[0]}" if rejected else ": run `edgebench profile` first, or name the folder it wrote to"
+        raise UsageError(f"no results in {places}{why}")
+    return build_report(results, rejected)
+
+
+def write_report(folders: Sequence[Path], out: Path) -> ReportPaths:
+    """Write report.html, report.csv, report.json and report.md into `<out>/report/`, each atomically.
+
+    `folders` are as in `load_results`. Raises UsageError as `read_report` does, and where `out` cannot be written.
+    """
+    return write_files(read_report(folders), out)
+
+
+def write_files(report: Report, out: Path) -> ReportPaths:
+    """Write a finished report into `<out>/report/`."""
+    # pandas and Plotly take more than a second, which a table on the terminal need not pay.
+    from edgebench.report.markdown import markdown_text
+    from edgebench.report.page import html_text
+    from edgebench.report.tables import csv_text, json_text
+
+    folder = out / "report"
+    paths = ReportPaths(
+        folder,
+        html=folder / "report.html",
+        csv=folder / "report.csv",
+        json=folder / "report.json",
+        markdown=folder / "report.md",
+        report=report,
+    )
+    texts = {
+        paths.html: html_text(report),
+        paths.csv: csv_text(report),
+        paths.json: json_text(report),
+        paths.markdown: markdown_text(report),
+    }
+    try:
+        for path, text in texts.items():
+            write_bytes(path, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise UsageError(f"cannot write the report to {folder}: {error.strerror}: give another --out") from error
+    return paths
