@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": ("convert", "Convert trained models to SavedModel, TFLite and ONNX in every precision."),
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
     "report": ("report", "Merge results from any device and day into one comparison."),
+    "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),
     "demo": ("demo", "See the whole job on real images, from training to the report."),
 }
 
