@@ -1,0 +1,185 @@
+"""The profile of bare .onnx files: a result for every cell, whatever breaks, and nothing measured twice."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgebench.data import open_dataset
+from edgebench.devices.local import LocalDevice
+from edgebench.errors import UsageError
+from edgebench.files import read_record
+from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.profile import Request, profile
+from edgebench.records import NAN, OK, REFUSED, Result, Settings
+from tests.models import onnx_models
+
+QUICK = Settings(processes=2, min_runs=10, min_seconds=0.01, max_seconds=0.5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two models that work, one cut short and one whose outputs are not numbers."""
+    place = tmp_path / "models"
+    place.mkdir()
+    whole = onnx_models.classifier(place / "good.onnx").read_bytes()
+    (place / "cut.onnx").write_bytes(whole[: len(whole) // 2])
+    onnx_models.classifier(place / "nan.onnx", bias=float("nan"))
+    onnx_models.classifier(place / "other.onnx", size=6)
+    return place
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for label in range(4):
+        for index in range(3):
+            path = tmp_path / "photos" / "test" / f"class{label}" / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (12, 10), (60 * label, 20 * index, 90)).save(path)
+    return tmp_path / "photos"
+
+
+def request(folder, photos, out, **changes):
+    dataset = open_dataset(photos) if photos else None
+    return Request(find_artifacts([folder], None), dataset, QUICK, out, **changes)
+
+
+class Counting(LocalDevice):
+    """This machine, counting the jobs it really runs; it can be interrupted as by Ctrl-C before one of them."""
+
+    def __init__(self, interrupt_after=10**9):
+        super().__init__()
+        self.jobs = []
+        self.interrupt_after = interrupt_after
+
+    def run(self, job, progress):
+        if len(self.jobs) == self.interrupt_after:
+            raise KeyboardInterrupt
+        self.jobs.append(job)
+        return super().run(job, progress)
+
+
+def ignore(event):
+    pass
+
+
+def test_every_cell_has_a_result_and_a_failed_one_its_reason(folder, photos, tmp_path):
+    results = {r.artifact.model: r for r in profile(request(folder, photos, tmp_path / "out"), LocalDevice(), ignore)}
+    assert {name: r.status for name, r in results.items()} == {
+        "cut": REFUSED,
+        "good": OK,
+        "nan": NAN,
+        "other": OK,
+    }
+    assert results["cut"].reason.startswith("memory: ")
+    assert results["nan"].reason.startswith("accuracy: 12 of 12 images gave outputs that are not finite")
+    good = results["good"]
+    assert [run.kind for run in good.runs] == ["memory", "accuracy", "latency", "latency"]
+    assert good.accuracy.images == 12 and good.accuracy.top1_correct is not None
+    assert good.accuracy.reference_reason == "no manifest, so the source model is not known"
+    path = tmp_path / "out/results/cpu/good-onnx-unknown.json"
+    assert read_record(Result, path) == good
+    assert np.load(path.parent / good.outputs).shape == (12, 4)
+
+
+def test_models_of_other_input_sizes_see_the_same_pictures(folder, photos, tmp_path):
+    results = {r.artifact.model: r for r in profile(request(folder, photos, tmp_path / "out"), LocalDevice(), ignore)}
+    good, other = results["good"].evaluation, results["other"].evaluation
+    assert good.sha256 == other.sha256 and good.pixels_sha256 != other.pixels_sha256
+
+
+def test_an_interrupted_profile_goes_on_where_it_stopped(folder, photos, tmp_path):
+    out = tmp_path / "out"
+    stopped = Counting(interrupt_after=5)
+    with pytest.raises(KeyboardInterrupt):
+        profile(request(folder, photos, out), stopped, ignore)
+    events = []
+    resumed = Counting()
+    results = profile(request(folder, photos, out), resumed, events.append)
+    whole = Counting()
+    profile(request(folder, photos, out), whole, ignore)
+    assert len(resumed.jobs) + 5 == len(whole.jobs)
+    assert events[0] == {"event": "resumed", "device": "cpu", "finished": 5}
+    assert len(results) == 4 and not (out / "results/cpu/runs").exists()
+
+
+def test_a_journal_line_cut_short_is_not_a_finished_run(folder, photos, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        profile(request(folder, photos, out), Counting(interrupt_after=3), ignore)
+    journal = out / "results/cpu/runs/journal.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([*lines[:2], lines[2][:15]]))
+    resumed = Counting()
+    profile(request(folder, photos, out), resumed, ignore)
+    with_two_kept = len(resumed.jobs)
+    whole = Counting()
+    profile(request(folder, photos, out, fresh=True), whole, ignore)
+    assert with_two_kept + 2 == len(whole.jobs)
+
+
+def test_latency_rounds_take_all_artifacts_in_turn(folder, photos, tmp_path):
+    device = Counting()
+    profile(request(folder, photos, tmp_path / "out"), device, ignore)
+    rounds = [job.repetition for job in device.jobs if job.kind == "latency"]
+    assert rounds == sorted(rounds) and rounds.count(0) == rounds.count(1) == 2
+
+
+def test_without_data_speed_and_memory_are_measured(folder, tmp_path):
+    results = profile(request(folder / "good.onnx", None, tmp_path / "out"), LocalDevice(), ignore)
+    assert [run.kind for run in results[0].runs] == ["memory", "latency", "latency"]
+    assert results[0].accuracy is None and results[0].evaluation is None
+    assert (tmp_path / "out/results/cpu/good-onnx-unknown-nodata.json").exists()
+
+
+def test_a_limit_on_images_is_stratified(folder, photos, tmp_path):
+    device = Counting()
+    results = profile(request(folder / "good.onnx", photos, tmp_path / "out", images=4), device, ignore)
+    assert results[0].accuracy.images == 4
+    rows = next(job.indices for job in device.jobs if job.kind == "accuracy")
+    assert sorted(row // 3 for row in rows) == [0, 1, 2, 3]
+
+
+def test_more_classes_than_outputs_is_said_before_anything_is_measured(folder, photos, tmp_path):
+    (photos / "test/class4").mkdir()
+    Image.new("RGB", (4, 4)).save(photos / "test/class4/0.png")
+    with pytest.raises(UsageError, match=r"photos has 5 classes .* good has 4 outputs"):
+        profile(request(folder / "good.onnx", photos, tmp_path / "out"), LocalDevice(), ignore)
+
+
+def test_two_profiles_at_once_do_not_disturb_each_other(folder, tmp_path):
+    out = tmp_path / "out"
+
+    class Nested(LocalDevice):
+        def run(self, job, progress):
+            with pytest.raises(UsageError, match="another edgebench is measuring on cpu"):
+                profile(request(folder / "good.onnx", None, out), LocalDevice(), ignore)
+            return super().run(job, progress)
+
+    assert profile(request(folder / "good.onnx", None, out), Nested(), ignore)[0].status == OK
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.tflite", None, "no artifact at"),
+        ("empty.onnx", b"", "is empty"),
+        ("notes.txt", b"x", "is no artifact"),
+        ("m.tflite.json", b"{}", "is not a valid Artifact record"),
+        ("m.onnx.json", b'{"version": 99}', "newer than this edgebench reads"),
+    ],
+)
+def test_bad_artifacts_are_one_clear_line(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=message) as error:
+        find_artifacts([tmp_path / name], None)
+    assert "\n" not in str(error.value)
+
+
+def test_the_journal_is_json_lines(folder, photos, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        profile(request(folder, photos, tmp_path / "out"), Counting(interrupt_after=2), ignore)
+    lines = (tmp_path / "out/results/cpu/runs/journal.jsonl").read_text().splitlines()
+    assert [sorted(json.loads(line)) for line in lines] == [["job", "kind", "status"]] * 2
