@@ -18,7 +18,7 @@ def to_junit(outcomes: Sequence[Outcome]) -> bytes:
             ET.SubElement(case, "system-out").text = _clean(outcome.reason)
         else:
             ET.SubElement(case, "failure", message=_clean(outcome.reason)).text = _clean(outcome.reason)
-    return ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True).encode()
 
 
 def _clean(text: str) -> str:
