@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -18,6 +19,11 @@ COMMANDS = {
     "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),
     "demo": ("demo", "See the whole job on real images, from training to the report."),
 }
+
+
+# What the user's disk may say to any command that writes; every other OSError is a bug and shows its traceback.
+DISK_ERRORS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+DISK_ADVICE = "make room or name another folder with --out; what was finished is kept"
 
 
 class LazyGroup(click.Group):
@@ -70,5 +76,10 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        click.echo(f"edgebench: cannot write {error.filename or 'a file'}: {error.strerror}; {DISK_ADVICE}", err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
