@@ -21,6 +21,9 @@ from edgebench import orderstats
 from edgebench.records import Run
 from edgebench.statistics import Interval, latency_runs, student
 
+CONFIDENCE = 0.98
+"""Of 100 pairs of equal results 2 are called different on average, and more than 5 of them hardly ever."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -44,15 +47,14 @@ def difference_interval(runs_a: Sequence[Run], runs_b: Sequence[Run], confidence
     a, b = latency_runs(runs_a), latency_runs(runs_b)
     if len(a) < 2 or len(b) < 2:
         fewest = "no process" if not a or not b else "one process"
-        return Difference(
-            None, False, "", f"{fewest} measured on one side: nothing shows what another would say"
-        )
+        return Difference(None, False, "", f"{fewest} measured on one side: nothing shows what another would say")
+    common = min(len(a), len(b))  # the one that was sure sooner took part in fewer rounds
+    paired = interleaved(a[:common], b[:common])
+    if paired:
+        a, b = a[:common], b[:common]
     log_a = [math.log(orderstats.median(run.latency_ns)) for run in a]
     log_b = [math.log(orderstats.median(run.latency_ns)) for run in b]
-    paired = interleaved(a, b)
-    centre, low, high, method = (
-        _paired(log_a, log_b, confidence) if paired else _two(log_a, log_b, confidence)
-    )
+    centre, low, high, method = _paired(log_a, log_b, confidence) if paired else _two(log_a, log_b, confidence)
     return Difference(Interval(math.exp(centre), math.exp(low), math.exp(high)), paired, method)
 
 
@@ -65,9 +67,7 @@ def interleaved(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> bool:
     return ordered and all(first for first, _ in rounds)
 
 
-def _paired(
-    log_a: Sequence[float], log_b: Sequence[float], confidence: float
-) -> tuple[float, float, float, str]:
+def _paired(log_a: Sequence[float], log_b: Sequence[float], confidence: float) -> tuple[float, float, float, str]:
     ratios = [b - a for a, b in zip(log_a, log_b, strict=True)]
     averages = sorted((ratios[i] + ratios[j]) / 2 for i in range(len(ratios)) for j in range(i, len(ratios)))
     depth = _depth(_signed_rank_counts(len(ratios)), confidence)
@@ -77,9 +77,7 @@ def _paired(
     return (*_at_depth(averages, depth), "paired, signed rank")
 
 
-def _two(
-    log_a: Sequence[float], log_b: Sequence[float], confidence: float
-) -> tuple[float, float, float, str]:
+def _two(log_a: Sequence[float], log_b: Sequence[float], confidence: float) -> tuple[float, float, float, str]:
     differences = sorted(b - a for a in log_a for b in log_b)
     depth = _depth(_rank_sum_counts(len(log_a), len(log_b)), confidence)
     if depth == 0:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from scipy.special import stdtrit
 
 from edgebench import orderstats
-from edgebench.records import OK, Run
+from edgebench.records import OK, Run, Settings
+
+FEWEST_JUDGED = 5  # processes whose spread is worth a judgement
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class LatencySummary:
     spread_within: float
     samples: int
     processes: int
-    stopped_by: str  # interval where every process reached its precision, else budget or count
+    stopped_by: str  # interval where the processes, and the samples of each, reached their precision; budget; count
 
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
@@ -98,6 +100,27 @@ def latency_runs(runs: Sequence[Run]) -> list[Run]:
     return sorted(measured, key=lambda run: run.repetition)
 
 
+def enough_processes(runs: Sequence[Run], settings: Settings) -> bool:
+    """Whether a result needs no further process: they agree within `precision_between`, or the budget is spent.
+
+    The budget is `max_processes`, or twice the time that `processes` of `max_seconds` may take, start-up and all.
+    With fewer than 5 asked for, exactly those: too few to judge their spread.
+    """
+    measured = latency_runs(runs)
+    if len(measured) < settings.processes:
+        return False
+    if settings.processes < FEWEST_JUDGED or settings.rate_hz or settings.sustained_seconds:
+        return True
+    spent = sum(run.seconds for run in measured)
+    if len(measured) >= settings.max_processes or spent >= 2 * settings.processes * settings.max_seconds:
+        return True
+    return _agree(process_interval([run.latency_ns for run in measured]), settings)
+
+
+def _agree(interval: Interval | None, settings: Settings) -> bool:
+    return interval is not None and interval.relative_half_width <= settings.precision_between
+
+
 def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySummary | None:
     """Return the statistics of a result's latency runs; None where none of them measured."""
     measured = latency_runs(runs)
@@ -123,7 +146,7 @@ def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySum
         spread_within=orderstats.median([_interquartile_share(group) for group in groups]),
         samples=len(pooled),
         processes=len(measured),
-        stopped_by=_stopped_by(measured),
+        stopped_by=_stopped_by(measured, interval),
     )
 
 
@@ -150,8 +173,10 @@ def _median_of(values: Sequence[float | None]) -> float | None:
     return orderstats.median(known) if known else None
 
 
-def _stopped_by(runs: Sequence[Run]) -> str:
+def _stopped_by(runs: Sequence[Run], interval: Interval | None) -> str:
     reasons = {run.stopped_by for run in runs if run.stopped_by}
     if reasons == {"interval"}:
-        return "interval"
+        settings = runs[0].settings
+        judged = settings.processes >= FEWEST_JUDGED
+        return "interval" if not judged or _agree(interval, settings) else "budget"
     return next((word for word in ("budget", "count") if word in reasons), "")

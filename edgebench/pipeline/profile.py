@@ -23,6 +23,7 @@ from edgebench.pipeline.journal import Journal, exclusive
 from edgebench.pipeline.scoring import Exam, make_exam, score_outputs
 from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
 from edgebench.runner.preprocess import guess_layout
+from edgebench.statistics import enough_processes
 
 RUNTIMES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",), "savedmodel": ("tensorflow",)}
 PLAIN = Preprocessing("none")
@@ -129,6 +130,11 @@ class _Sweep:
         order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
         for repetition in range(settings.processes):
             for cell in order.sample(live, len(live)):
+                self._run(cell, "latency", repetition=repetition)
+        for repetition in range(settings.processes, settings.max_processes):  # for those whose processes disagree
+            unsure = [cell for cell in live if cell.status == OK and not enough_processes(cell.runs, settings)]
+            self._total += len(unsure)
+            for cell in order.sample(unsure, len(unsure)):
                 self._run(cell, "latency", repetition=repetition)
 
     def _describe(self, cell: Cell) -> None:
