@@ -48,3 +48,11 @@ class Converter(Protocol):
 
     def to_onnx(self, model: SourceModel, path: Path) -> None:
         """Write a float32 .onnx, batch 1."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """How an artifact was quantised, for its manifest."""
+
+    recipe: str  # in words
+    notes: tuple[str, ...] = ()

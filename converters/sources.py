@@ -1,0 +1,184 @@
+"""From what the user typed to a `Source`: which converter reads it and its content hash, without any framework."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from edgebench.converters import huggingface_checkpoint, keras_applications
+from edgebench.errors import UsageError
+from edgebench.files import sha256_file, sha256_json
+from edgebench.preprocessing import EXAMPLE, keras_rule
+from edgebench.records import Preprocessing, Source
+
+KNOWN = "a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME or hf:owner/name"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+RESCALING_LAYERS = ("Rescaling", "Normalization")
+PASSING_LAYERS = ("InputLayer", "Cast", "ZeroPadding2D", "Resizing", "CenterCrop")  # may stand before the rescaling
+
+
+def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Source:
+    """Return the source model behind MODEL `text`; raises UsageError where there is none.
+
+    `input_size` ("96" or "96x128") and `trust_lambda` become options of the source: they change what is loaded.
+    """
+    options: list[tuple[str, str]] = []
+    if input_size:
+        options.append(("input_size", parse_size(input_size)))
+    if trust_lambda:
+        options.append(("trust_lambda", "true"))
+    if text.startswith("keras:"):
+        if input_size:
+            raise UsageError(f"--input-size does not go with {text}: write keras:NAME?input_size=96")
+        spec = keras_applications.parse(text).spec
+        version = _version("keras")  # the random weights and the graph come from this very version
+        return Source("keras", spec, sha256_json([spec, version]), tuple(options))
+    if text.startswith("hf:"):
+        from edgebench.converters import huggingface_hub  # needs the huggingface extra
+
+        return huggingface_checkpoint.identify(text, huggingface_hub.folder_of(text), tuple(options))
+    return _from_path(text, tuple(options))
+
+
+def parse_size(text: str) -> str:
+    """Return `HxW` for `96` or `96x128`."""
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", text.strip().lower())
+    if match is None:
+        raise UsageError(f"--input-size is {text!r}: expected pixels such as 96 or 96x128 (height x width)")
+    return f"{match[1]}x{match[2] or match[1]}"
+
+
+def default_name(source: Source) -> str:
+    """Return a short name that is safe as a file name: the stem of the file, or the model's name."""
+    text = source.spec
+    if text.startswith("keras:"):
+        application = keras_applications.parse(text)
+        text = application.name + (f"-{application.alpha:g}" if application.alpha != 1 else "")
+        text += f"-{application.input_size}"
+    elif text.startswith("hf:"):
+        text = text.removeprefix("hf:").split("@")[0].rpartition("/")[2]
+    else:
+        path = Path(text)
+        text = path.stem if path.suffix.lower() in (".keras", ".h5", ".hdf5") else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-").lower() or "model"
+
+
+def own_preprocessing(source: Source, text: str) -> Preprocessing | None:
+    """Return the rule the model itself brings, None where only its converter can tell (Hugging Face).
+
+    Raises UsageError with a clear question for a Keras file that carries none. `text` is what the user typed.
+    """
+    if source.converter != "keras":
+        return None
+    if source.spec.startswith("keras:"):
+        return keras_rule(keras_applications.parse(source.spec).module)
+    config = keras_config(Path(source.spec)) if source.spec.endswith(".keras") else {}
+    if _starts_by_rescaling(config):
+        return Preprocessing(rule="none")
+    hint = _looks_like(config)
+    raise UsageError(
+        f"how were the images for {text} prepared in training? The file does not say"
+        f"{f' (it looks like {hint[0]}: --preprocess keras:{hint[1]})' if hint else ''}. "
+        f"Add {EXAMPLE} (none: pixels 0-255 as they are)"
+    )
+
+
+def keras_config(path: Path) -> dict[str, Any]:
+    """Return the architecture stored in a `.keras` file, without Keras. Raises UsageError where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+            archive.getinfo("model.weights.h5")
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zipfile.error) as error:
+        raise UsageError(f"{path} is not a whole .keras file ({error}): was it cut short? Save it again") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if not isinstance(config, dict):
+        raise UsageError(f"{path} is not a .keras file: its config.json holds no model")
+    return config
+
+
+def contains_lambda(config: Any) -> bool:
+    """Tell whether a Keras architecture has a Lambda layer (Python code inside the file) at any depth."""
+    if isinstance(config, dict):
+        return config.get("class_name") in ("Lambda", "__lambda__") or any(map(contains_lambda, config.values()))
+    return isinstance(config, list) and any(map(contains_lambda, config))
+
+
+def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise UsageError(f"there is no {text}: a MODEL is {KNOWN}")
+    if path.is_dir():
+        return _from_folder(path, text, options)
+    suffix = path.suffix.lower()
+    if suffix in (".tflite", ".onnx"):
+        raise UsageError(f"{text} is converted already: measure it with edgebench profile {text}")
+    if path.name.lower().endswith(".weights.h5"):
+        raise UsageError(f"{text} holds weights without the architecture: save the whole model as .keras")
+    if suffix not in (".keras", ".h5", ".hdf5"):
+        raise UsageError(f"{text} is no kind of model edgebench reads: a MODEL is {KNOWN}")
+    if path.stat().st_size == 0:
+        raise UsageError(f"{text} is empty: save the model again")
+    if suffix == ".keras":
+        if contains_lambda(keras_config(path)) and ("trust_lambda", "true") not in options:
+            raise UsageError(
+                f"{text} has a Lambda layer, which is Python code that would run on this machine: "
+                "type --trust-lambda if you trust where the file comes from"
+            )
+    elif path.read_bytes()[:8] != HDF5_MAGIC:
+        raise UsageError(f"{text} is not an HDF5 file: was it cut short? Save it again, best as .keras")
+    return Source("keras", str(path.resolve()), sha256_file(path), options)
+
+
+def _from_folder(path: Path, text: str, options: tuple[tuple[str, str], ...]) -> Source:
+    if (path / "saved_model.pb").exists():
+        if not list((path / "variables").glob("variables.index")):
+            raise UsageError(f"{text} is a SavedModel without its variables/ folder: copy the whole folder")
+        return Source("keras", str(path.resolve()), sha256_file(path), options)
+    if huggingface_checkpoint.is_checkpoint(path) or (path / "preprocessor_config.json").exists():
+        return huggingface_checkpoint.identify(str(path.resolve()), path.resolve(), options)
+    raise UsageError(f"the folder {text} has neither saved_model.pb nor config.json: a MODEL is {KNOWN}")
+
+
+def _starts_by_rescaling(config: dict[str, Any]) -> bool:
+    """Tell whether the first layer that changes pixels is one that rescales them."""
+    for layer in _layers(config):
+        name = str(layer.get("class_name", ""))
+        if name in RESCALING_LAYERS:
+            return True
+        if name not in PASSING_LAYERS and not name.startswith("Random"):
+            return False
+    return False
+
+
+def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the layers of a Sequential or Functional architecture in their order, nested models opened."""
+    found: list[dict[str, Any]] = []
+    inner = config.get("config")
+    for layer in inner.get("layers", []) if isinstance(inner, dict) else []:
+        if isinstance(layer, dict):
+            found += _layers(layer) if layer.get("class_name") in ("Sequential", "Functional", "Model") else [layer]
+    return found
+
+
+def _looks_like(config: dict[str, Any]) -> tuple[str, str] | None:
+    """Guess, for the question only, which Keras Application a file was made from, by the names inside."""
+    text = re.sub(r"[^a-z0-9]", "", json.dumps(config).lower()[:20_000])
+    matches = [
+        (name, module)
+        for name, (module, _, _) in keras_applications.APPLICATIONS.items()
+        if name.lower() in text and module not in ("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3")
+    ]
+    return max(matches, key=lambda match: len(match[0]), default=None)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
