@@ -1,0 +1,37 @@
+"""The source model's own outputs, in its own framework, in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from edgebench.errors import ConversionError
+from edgebench.files import atomic_path
+from edgebench.pipeline.workers import WorkerDied, WorkerProcess
+from edgebench.records import Preprocessing, Source, to_dict
+
+
+def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path, out: Path) -> None:
+    """Run the source model on `images` (uint8 NHWC .npy) and write its outputs (images, classes) as float32 .npy.
+
+    Raises UsageError where the source model cannot be loaded any more, ConversionError where its process dies.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgebench-reference-") as name:
+        folder = Path(name)
+        made = folder / "outputs.npy"
+        request = {
+            "mode": "predict",
+            "source": to_dict(source),
+            "preprocessing": to_dict(preprocessing),
+            "images": str(images.absolute()),
+            "folder": str(folder),
+            "out": str(made),
+        }
+        try:
+            with WorkerProcess(request, folder) as worker:
+                for _ in worker.events():
+                    pass
+        except WorkerDied as error:
+            raise ConversionError(f"no reference outputs: {error}") from error
+        with atomic_path(out) as temporary:
+            temporary.write_bytes(made.read_bytes())

@@ -1,0 +1,83 @@
+"""Starting the converter worker and reading its events; a worker that dies is told apart from one that refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from edgebench.errors import ConversionError, EdgebenchError, UsageError
+from edgebench.files import write_json
+
+MODULE = "edgebench.converters.worker"
+
+
+class WorkerDied(Exception):
+    """The worker ended without saying so: by a signal (a crash in a library, or too little memory) or an error."""
+
+
+class WorkerProcess:
+    """A running worker: iterate over its events, answer with `tell`. A context manager that leaves no orphan."""
+
+    def __init__(self, request: dict[str, Any], folder: Path) -> None:
+        self._request = folder / "request.json"
+        write_json(self._request, request)
+        self._stderr: IO[bytes]
+        self._process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> WorkerProcess:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", MODULE, str(self._request)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def tell(self, answer: dict[str, Any]) -> None:
+        """Send one line; a worker that is gone is noticed by `events`."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(answer).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield events until `done`. Raises the worker's own error, or WorkerDied where it ended without a word."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if event["event"] == "done":
+                return
+            if event["event"] == "error":
+                raise _error(event)
+            yield event
+        code = self._process.wait()
+        if code < 0:
+            from edgebench.devices.local import signal_name
+
+            raise WorkerDied(f"the converter died of {signal_name(-code)}")
+        self._stderr.seek(0)
+        lines = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
+        raise WorkerDied(f"the converter ended with exit code {code}: {lines[-1] if lines else 'no message'}")
+
+
+def _error(event: dict[str, Any]) -> EdgebenchError:
+    return (UsageError if event["exit_code"] == UsageError.exit_code else ConversionError)(event["message"])
