@@ -122,7 +122,7 @@ def _scatter(
     for subject in dict.fromkeys(row.subject for row in shown):
         mine = [row for row in shown if row.subject == subject]
         figure = go.Figure([_point(row, x, y, reach) for row in mine])
-        x_range = _log_range([x(row) or 0 for row in mine])
+        x_range = _log_range([x(row) or 0 for row in mine], [end for row in mine for end in _ends(x(row), reach(row))])
         references = [row.top1_reference for row in mine if row.top1_reference is not None]
         if references:
             figure.add_hline(y=references[0], line={"dash": "dot", "width": 1, "color": GREY})
@@ -281,9 +281,14 @@ def _panel(subject: str, figure: go.Figure, height: int) -> Panel:
     return Panel(subject, to_json_plotly(figure), height)
 
 
-def _log_range(values: Sequence[float]) -> list[float]:
-    """Range of a log axis (powers of ten) with room at both ends."""
-    low, high = math.log10(min(values)), math.log10(max(values))
+def _ends(value: float | None, reach: tuple[float, float] | None) -> list[float]:
+    return [value + reach[0], value - reach[1]] if value is not None and reach else []
+
+
+def _log_range(values: Sequence[float], ends: Sequence[float]) -> list[float]:
+    """Range of a log axis (powers of ten) with room for intervals, up to half of the lowest and twice the highest."""
+    low = math.log10(max(min([*values, *ends]), min(values) / 2))
+    high = math.log10(min(max([*values, *ends]), max(values) * 2))
     room = max(0.08 * (high - low), 0.08)
     return [low - room, high + room]
 

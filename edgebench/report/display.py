@@ -52,10 +52,15 @@ def best_cells(rows: Sequence[Row]) -> set[tuple[Row, str]]:
             continue
         real = [row for row in mine if not row.emulated]
         found |= {(row, "latency_ms_median") for row in tied_fastest(real)}
-        smallest, lightest = best(mine, lambda row: row.size_bytes), best(real, lambda row: row.peak_rss_bytes)
-        found |= {(smallest, "size_bytes")} if smallest else set()
-        found |= {(lightest, "peak_rss_bytes")} if lightest else set()
+        found |= _lowest(mine, "size_bytes") | _lowest(real, "peak_rss_bytes")
     return found
+
+
+def _lowest(rows: Sequence[Row], field: str) -> set[tuple[Row, str]]:
+    lowest = best(rows, lambda row: getattr(row, field))
+    if lowest is None:
+        return set()
+    return {(row, field) for row in rows if getattr(row, field) == getattr(lowest, field)}
 
 
 def verdict_word(row: Row) -> str:

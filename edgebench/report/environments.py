@@ -9,6 +9,7 @@ from edgebench.records import Result, Scalar
 from edgebench.report.conditions import conditions, environment
 from edgebench.report.formats import percent, significant, size
 
+NAMES = {"cpu": "processor", "machine": "architecture"}
 FIRST = ("cpu", "machine", "cores", "memory_bytes", "system", "kernel", "userland_bits", "python")
 
 
@@ -44,7 +45,7 @@ def _lines(results: Sequence[Result]) -> list[tuple[str, str]]:
 def _name(key: str) -> str:
     for suffix in ("_bytes", "_hz", "_celsius", "_share"):
         key = key.removesuffix(suffix)
-    return key.replace("_", " ")
+    return NAMES.get(key, key.replace("_", " "))
 
 
 def _spread(key: str, values: Sequence[Scalar]) -> str:

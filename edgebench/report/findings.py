@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgebench.report.conditions import Conditions
@@ -10,6 +10,7 @@ from edgebench.report.formats import count, milliseconds, percent, points, ratio
 from edgebench.report.rows import Row
 
 Figure = Callable[[Row], "float | None"]
+KEPT = "with no loss shown"
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Finding:
 
     conditions: Conditions
     subject: str
-    kind: str  # fastest, smallest, lightest or smallest_kept
+    kind: str  # fastest, smallest, either with _kept where no loss of accuracy is shown, or lightest
     title: str
     variant: str
     figure: str  # the number with its unit
@@ -26,15 +27,17 @@ class Finding:
 
 
 def findings(where: Conditions, rows: Sequence[Row]) -> list[Finding]:
-    """Return the superlatives of every subject of one group. Failed cells never win, emulated times are left out."""
+    """Return the superlatives of every subject of one group with two measured rows or more.
+
+    Failed cells never win; emulated times and memory are left out. What is said of a row that keeps its accuracy is
+    not said again of the same row in general.
+    """
     found = []
     for subject in dict.fromkeys(row.subject for row in rows):
         mine = [row for row in rows if row.subject == subject and row.ok]
-        makers = [_smallest_kept, _smallest] if where.emulated else [_fastest, _smallest_kept, _smallest, _lightest]
-        for make in makers:
-            finding = make(where, subject, mine)
-            if finding is not None and not _repeats(finding, found):
-                found.append(finding)
+        if len(mine) > 1:
+            makers = (_smallest,) if where.emulated else (_fastest, _smallest, _lightest)
+            found += [finding for make in makers for finding in make(where, subject, mine)]
     return found
 
 
@@ -71,61 +74,54 @@ def tied_fastest(rows: Sequence[Row]) -> list[Row]:
     first = best(rows, lambda row: row.latency_ms_median)
     if first is None:
         return []
-    reach = first.latency_ms_high if first.latency_ms_high is not None else first.latency_ms_median
+    reach = first.latency_ms_high or first.latency_ms_median or 0.0
     others = [row for row in rows if row is not first and row.ok and row.latency_ms_median is not None]
-    return [first, *(row for row in others if reach is not None and (row.latency_ms_low or 1e99) <= reach)]
+    return [first, *(row for row in others if (row.latency_ms_low or row.latency_ms_median or 0.0) <= reach)]
 
 
-def _fastest(where: Conditions, subject: str, rows: Sequence[Row]) -> Finding | None:
-    tied = tied_fastest(rows)
-    if not tied or tied[0].latency_ms_median is None:
-        return None
-    first, *others = tied
-    parts = []
-    if others:
-        parts.append(f"not told apart from {', '.join(row.variant for row in others)}")
+def _fastest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
+    first = best(rows, lambda row: row.latency_ms_median)
+    kept = best([row for row in rows if drop_not_shown(row)], lambda row: row.latency_ms_median)
+    if first is not None:
+        yield _fast(where, subject, rows, first, "fastest", "Fastest")
+    if kept is not None and kept is not first:
+        among = [row for row in rows if drop_not_shown(row)]
+        yield _fast(where, subject, among, kept, "fastest_kept", f"Fastest {KEPT}")
+
+
+def _fast(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kind: str, title: str) -> Finding:
+    tied = [row for row in tied_fastest(rows) if row is not first]
+    parts = [f"not told apart from {', '.join(row.variant for row in tied)}"] if tied else []
     base = baseline(rows, first)
-    if base and base.latency_ms_median and base not in others:
+    if base and base.latency_ms_median and first.latency_ms_median and base not in tied:
         parts.append(f"{ratio(base.latency_ms_median / first.latency_ms_median)} as fast as {base.variant}")
     parts.append(_accuracy_words(first))
-    return _finding(where, subject, "fastest", "Fastest", first, milliseconds(first.latency_ms_median), parts)
+    return Finding(where, subject, kind, title, first.variant, milliseconds(first.latency_ms_median), "; ".join(parts))
 
 
-def _smallest(where: Conditions, subject: str, rows: Sequence[Row]) -> Finding | None:
-    return _smallest_of(where, subject, rows, rows, "smallest", "Smallest")
+def _smallest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
+    first = best(rows, lambda row: row.size_bytes)
+    kept = best([row for row in rows if drop_not_shown(row)], lambda row: row.size_bytes)
+    if first is not None and kept is not first:
+        yield _small(where, subject, rows, first, "smallest", "Smallest")
+    if kept is not None:
+        yield _small(where, subject, rows, kept, "smallest_kept", f"Smallest {KEPT}")
 
 
-def _smallest_kept(where: Conditions, subject: str, rows: Sequence[Row]) -> Finding | None:
-    kept = [row for row in rows if drop_not_shown(row)]
-    return _smallest_of(where, subject, rows, kept, "smallest_kept", "Smallest with no loss shown")
-
-
-def _smallest_of(
-    where: Conditions, subject: str, rows: Sequence[Row], among: Sequence[Row], kind: str, title: str
-) -> Finding | None:
-    first = best(among, lambda row: row.size_bytes)
-    if first is None or first.size_bytes is None:
-        return None
+def _small(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kind: str, title: str) -> Finding:
     base = baseline(rows, first)
     parts = []
-    if base and base.size_bytes:
+    if base and base.size_bytes and first.size_bytes:
         parts.append(f"{percent(first.size_bytes / base.size_bytes, 0)} of {base.variant}")
     parts.append(_accuracy_words(first))
-    return _finding(where, subject, kind, title, first, size(first.size_bytes), parts)
+    return Finding(where, subject, kind, title, first.variant, size(first.size_bytes), "; ".join(parts))
 
 
-def _lightest(where: Conditions, subject: str, rows: Sequence[Row]) -> Finding | None:
+def _lightest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
     first = best(rows, lambda row: row.peak_rss_bytes)
-    if first is None:
-        return None
-    parts = [f"{size(first.model_rss_bytes)} of it the model's"] if first.model_rss_bytes is not None else []
-    return _finding(where, subject, "lightest", "Least memory", first, size(first.peak_rss_bytes), parts)
-
-
-def _finding(
-    where: Conditions, subject: str, kind: str, title: str, row: Row, figure: str, parts: Sequence[str]
-) -> Finding:
-    return Finding(where, subject, kind, title, row.variant, figure, "; ".join(part for part in parts if part))
+    if first is not None:
+        text = f"{size(first.model_rss_bytes)} of it the model's" if first.model_rss_bytes is not None else ""
+        yield Finding(where, subject, "lightest", "Least memory", first.variant, size(first.peak_rss_bytes), text)
 
 
 def _accuracy_words(row: Row) -> str:
@@ -138,11 +134,3 @@ def _accuracy_words(row: Row) -> str:
     if row.agreement is not None and row.images:
         return f"chooses as the source model on {percent(row.agreement)} of {count(row.images, 'image')}"
     return "accuracy not measured"
-
-
-def _repeats(finding: Finding, earlier: Sequence[Finding]) -> bool:
-    """The smallest of all is not said again where it is the smallest with no loss shown."""
-    key = (finding.conditions, finding.subject, finding.variant)
-    return finding.kind == "smallest" and any(
-        other.kind == "smallest_kept" and (other.conditions, other.subject, other.variant) == key for other in earlier
-    )

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from edgebench.errors import UsageError
 from edgebench.files import MAX_RECORD_BYTES, read_record
-from edgebench.records import Result
+from edgebench.records import Result, to_dict
 
 RAW_FOLDER = "runs"  # the raw runs of a results folder; never results themselves
+
+COUNTS = (
+    "top1_correct",
+    "top5_correct",
+    "both_correct",
+    "only_artifact_correct",
+    "only_reference_correct",
+    "neither_correct",
+    "agree",
+)
 
 OnBroken = Callable[[UsageError], None]
 
@@ -57,11 +69,38 @@ def _result_files(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> Result | None:
     try:
-        return read_record(Result, path)
+        result = read_record(Result, path)
     except UsageError:
         if _is_something_else(path):
             return None
         raise
+    wrong = next(_impossible(to_dict(result)), None)
+    if wrong:
+        raise UsageError(f"{path} is not a valid Result record: {wrong}: profile again")
+    return result
+
+
+def _impossible(value: Any, name: str = "") -> Iterator[str]:
+    """Yield what no measurement gives: numbers that are not finite, times and sizes below zero, more right than images.
+
+    Types are checked already; a results folder may come from anywhere, and statistics suppose sane numbers.
+    """
+    if isinstance(value, dict):
+        images = value.get("images")
+        for key, inner in value.items():
+            where = f"{name}.{key}".lstrip(".")
+            if key in COUNTS and inner is not None and not 0 <= inner <= images:
+                yield f"{where} is {inner} of {images} images"
+            yield from _impossible(inner, where)
+        if "top1_correct" in value and images < 1:
+            yield f"{name}.images is {images}"
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _impossible(inner, name)
+    elif isinstance(value, int | float):
+        least = 1 if name.endswith((".latency_ns", ".invoke_ns")) else 0
+        if not math.isfinite(value) or (value < least and name.endswith(("_ns", "_bytes"))):
+            yield f"{name} is {value}"
 
 
 def _is_something_else(path: Path) -> bool:

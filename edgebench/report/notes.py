@@ -28,8 +28,8 @@ def notes(results: Sequence[Result], rows: Sequence[Row], groups: Sequence[Seque
 
 
 def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
-    if results and not any(result.accuracy for result in results):
-        yield "Accuracy was not measured: give `edgebench profile` images with --data to see what each artifact loses."
+    if any(result.runs for result in results) and not any(result.accuracy for result in results):
+        yield "Accuracy was not measured: edgebench profile --data IMAGES shows what each artifact loses."
         return
     reasons = {result.accuracy.reference_reason for result in results if result.accuracy}
     for reason in sorted(reasons - {""}):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from edgebench.files import write_json
 from edgebench.records import (
@@ -37,6 +34,7 @@ SUFFIX = {"savedmodel": "", "tflite": ".tflite", "onnx": ".onnx"}
 RUNTIME = {"savedmodel": "tensorflow", "tflite": "litert", "onnx": "onnxruntime"}
 VERSIONS = {"tensorflow": "2.21.0", "litert": "2.3.0", "onnxruntime": "1.31.1", "tflite-runtime": "2.14.0"}
 MEGA = 1_000_000
+PROTOCOL = Settings(processes=3, min_seconds=1.0)
 
 
 def digest(text: str) -> str:
@@ -145,7 +143,7 @@ def make_result(
 ) -> Result:
     """One measured cell; `artifact` and further arguments replace fields of its records."""
     made = make_artifact(model, variant, **(artifact or {}))
-    chosen = settings or Settings()
+    chosen = settings or PROTOCOL
     runtime = changes.pop("runtime", RUNTIME[made.format])
     judged = accuracy or make_accuracy()
     result = Result(
@@ -207,8 +205,3 @@ def write_results(folder: Path, results: list[Result]) -> Path:
         name = f"{artifact.model}-{artifact.format}-{artifact.precision}-{index}.json".replace("/", "_")
         write_json(folder / "results" / result.device / name, result)
     return folder
-
-
-@pytest.fixture
-def make() -> Callable[..., Result]:
-    return make_result

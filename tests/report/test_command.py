@@ -1,0 +1,106 @@
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from edgebench.report import print_table, write_report
+from tests.report.fabricated import make_failed, make_result, make_study, write_results
+
+
+def edgebench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgebench", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "80"}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return write_results(tmp_path / "edgebench-out", [make_result(), make_failed(reason="signal 11")])
+
+
+def test_a_folder_becomes_a_table_and_four_files(out, tmp_path):
+    done = edgebench("report", "edgebench-out", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = sorted(path.name for path in (out / "report").iterdir())
+    assert names == ["report.csv", "report.html", "report.json", "report.md"]
+    assert "tflite:float32" in done.stdout and "digits onnx:int8 on cpu: crashed: signal 11" in done.stdout
+    assert "\x1b" not in done.stdout and "…" not in done.stdout
+    assert "Report: edgebench-out/report/report.html" in done.stdout.replace(os.sep, "/")
+
+
+def test_folders_of_several_machines_merge(out, tmp_path):
+    other = write_results(tmp_path / "pi", [make_result(device="pi"), make_result(created="2020-01-01")])
+    paths = write_report([out, other], tmp_path / "merged")
+    assert paths.folder == tmp_path / "merged" / "report"
+    assert sorted((row.device, row.status) for row in paths.report.rows) == [
+        ("cpu", "crashed"),
+        ("cpu", "ok"),
+        ("pi", "ok"),
+    ]
+    assert len(paths.report.replaced) == 1
+
+
+def test_json_goes_to_stdout_alone(out, tmp_path):
+    done = edgebench("report", out, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout) == json.loads((tmp_path / "edgebench-out/report/report.json").read_text())
+
+
+def test_a_broken_file_is_left_out_said_and_ends_with_1(out, tmp_path):
+    (out / "results" / "cpu" / "half.json").write_text('{"artifact": {"model"')
+    done = edgebench("report", out, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("edgebench: left out: ") and "half.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "half.json" in (tmp_path / "edgebench-out/report/report.md").read_text()
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+def test_nothing_to_report_is_wrong_usage_in_one_line(tmp_path, content):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    if content is not None:
+        (folder / "x.json").write_text(content)
+    done = edgebench("report", folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"edgebench: no results in {folder}: ") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "edgebench-out").exists()
+
+
+def test_a_missing_folder_and_an_unwritable_output_are_one_line(out, tmp_path):
+    done = edgebench("report", "nowhere", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "edgebench: no such results folder: nowhere\n")
+    (tmp_path / "taken").write_text("")
+    done = edgebench("report", out, "--out", "taken/deeper", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgebench: cannot write the report to taken/deeper/report")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_has_an_example_and_loads_neither_pandas_nor_plotly(tmp_path):
+    done = edgebench("report", "--help", cwd=tmp_path)
+    assert "Example:" in done.stdout
+    code = "import sys, edgebench.report; print([m for m in ('pandas', 'plotly', 'jinja2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_table_fits_the_terminal_and_cuts_nothing(width):
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    print_table(make_study(), console)
+    text = console.export_text()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "…" not in text
+    assert "tflite:dynamic       179 kB*   97.0%     -0.2   no drop above 1%       99.8%   0.322 ms*    53.6 MB" in text
+    assert "emulated" in text and "241" not in text  # the emulator's milliseconds
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_table([make_result(), make_failed(reason="\x1b]0;owned\x07\x1b[2J", device="pi\x1b[31m")], console)
+    assert "\x1b" not in console.export_text() and "\x07" not in console.export_text()

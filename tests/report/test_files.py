@@ -1,0 +1,171 @@
+import csv
+import dataclasses
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edgebench.records import Calibration
+from edgebench.report.content import Report, build_report
+from edgebench.report.markdown import markdown_text
+from edgebench.report.page import html_text
+from edgebench.report.tables import csv_text, json_text
+from tests.report.fabricated import digest, make_failed, make_result, make_study
+
+HOSTILE = (
+    """</script><script>document.title='owned'</script><img src=x onerror=a()>%{x}|`a`[l](javascript:b)"q"\x1b[31m"""
+)
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and the text outside of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        if self.tags[-1:] not in (["script"], ["style"]):
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def study() -> Report:
+    return build_report(make_study(), ["/somewhere/broken.json is not an edgebench record"])
+
+
+@pytest.fixture(scope="module")
+def page(study) -> str:
+    return html_text(study)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Report:
+    random = {"calibration": Calibration("random", 0, digest("r"), 0), "notes": (HOSTILE,)}
+    named = {"model": HOSTILE, "device": HOSTILE}
+    results = [make_result(**named, variant="tflite:int8", artifact=random), make_result(**named, created=HOSTILE)]
+    return build_report([*results, make_failed(**named, reason=HOSTILE), make_result()], [HOSTILE])
+
+
+def test_csv_has_one_line_a_result_and_nothing_for_what_was_not_measured(study):
+    lines = list(csv.DictReader(io.StringIO(csv_text(study))))
+    assert len(lines) == len(study.rows) == 27
+    crashed = next(line for line in lines if line["status"] == "crashed")
+    empty = ["images", "top1", "top1_drop", "agreement", "latency_ms_median", "peak_rss_bytes", "load_ms", "stability"]
+    assert [crashed[name] for name in empty] == [""] * len(empty)
+    measured = next(line for line in lines if line["variant"] == "tflite:float32" and line["device"] == "cpu")
+    integers = ["size_bytes", "images", "threads", "batch", "peak_rss_bytes", "model_rss_bytes"]
+    assert [measured[name] for name in integers] == ["640000", "500", "1", "1", "59600000", "19600000"]
+    assert measured["emulated"] == "False"
+
+
+def test_csv_keeps_spreadsheets_from_running_text():
+    text = csv_text(build_report([make_failed(reason='=HYPERLINK("http://x")')]))
+    assert next(csv.DictReader(io.StringIO(text)))["reason"] == '\'=HYPERLINK("http://x")'
+
+
+def test_json_holds_rows_and_their_origin_without_raw_samples(study):
+    value = json.loads(json_text(study))
+    assert value["version"] == 1
+    assert len(value["rows"]) == len(value["results"]) == 27
+    first = value["results"][0]
+    assert first["artifact"]["sha256"] and first["latency"]["samples"] == 450 and first["environment"]["cores"] == 2
+    assert "latency_ns" not in json_text(study)
+    assert value["rejected"] == ["/somewhere/broken.json is not an edgebench record"]
+
+
+def test_markdown_has_tables_failures_and_what_was_left_out(study):
+    text = markdown_text(study)
+    assert (
+        "| digits-cnn | tflite:dynamic | **179 kB** | 97.0% | -0.2 | no drop above 1% | 99.8% | **0.322 ms** |" in text
+    )
+    assert "- digits-cnn onnx:int8 on cpu: crashed: the process ended with signal 11 (SIGSEGV) while loading" in text
+    assert "- /somewhere/broken.json is not an edgebench record" in text
+    emulated = [line for line in text.splitlines() if line.startswith("| digits-cnn") and "emulated" in line]
+    assert len(emulated) == 4 and not any(" ms" in line for line in emulated)
+
+
+def test_markdown_escapes_what_it_is_told(hostile):
+    text = markdown_text(hostile)
+    assert "<script" not in text and "<img" not in text and "\x1b" not in text
+    assert not re.search(r"(?<!\\)\]\(|(?<!\\)`a", text)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {len(re.findall(r"(?<!\\)\|", tables[0]))}
+
+
+def test_page_asks_no_network_for_anything(page):
+    reader = Reader(page)
+    links = [value for name, value in reader.attributes if name in ("href", "src", "action", "data")]
+    assert sorted(set(links)) == ["report.csv", "report.json"]
+    assert not {"link", "iframe", "object", "img", "base", "form"} & set(reader.tags)
+    assert "default-src 'none'" in page and "@import" not in page and "url(" not in page.split("</style>")[0]
+
+
+def test_page_says_the_essentials(page):
+    text = Reader(page).text
+    for words in (
+        "digits-cnn and mobilenet_v2 on cpu and virtual-pi",
+        "27 results · 3 failed · 500 images",
+        "Smallest with no loss shown",
+        "the process ended with signal 11 (SIGSEGV) while loading",
+        "Integers slower than float32 on cpu",
+        "Could not be read and is left out: /somewhere/broken.json",
+        "Top-1 accuracy against latency",
+        "How to read the columns",
+    ):
+        assert words in text
+
+
+def test_no_emulated_latency_is_drawn_or_printed(page, study):
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    assert len(figures) == 8  # two models x (latency, size, bars, memory), of the real device alone
+    slow = [row for row in study.rows if row.emulated]
+    assert slow and all(f"{row.latency_ms_median:.3g}" not in Reader(page).text for row in slow)
+
+
+def test_page_escapes_every_untrusted_text(hostile):
+    page = html_text(hostile)
+    reader, harmless = Reader(page), Reader(html_text(build_report([make_result()])))
+    assert set(reader.tags) <= {*harmless.tags, "ul", "li", "tr", "td", "b"}
+    assert not any(name.startswith("on") for name, _ in reader.attributes)
+    assert HOSTILE in reader.text
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    assert figures and all("<" not in figure and json.loads(figure)["data"] for figure in figures)
+
+
+def test_without_images_there_is_a_sentence_in_place_of_a_chart():
+    speed_only = dataclasses.replace(make_result(), evaluation=None, accuracy=None)
+    text = Reader(html_text(build_report([speed_only]))).text
+    assert "No images were given, so there is no accuracy to draw." in text
+    assert "against latency" not in text and "Latency" in text
+
+
+def test_an_empty_report_is_still_a_page():
+    page = html_text(build_report([]))
+    assert "No results yet" in page and len(page) < 40_000  # no Plotly where there is nothing to draw
+    assert "No results yet" in markdown_text(build_report([]))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser")
+def test_a_browser_draws_every_chart_and_runs_nothing_foreign(tmp_path: Path, hostile):
+    (tmp_path / "report.html").write_text(html_text(hostile), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run(
+        ["chromium", *flags, (tmp_path / "report.html").as_uri()], capture_output=True, text=True, timeout=120
+    )
+    figures = html_text(hostile).count('<script type="application/json">')
+    assert done.stdout.count('class="plot js-plotly-plot"') == figures > 0
+    assert "<img" not in done.stdout and "<title>owned" not in done.stdout
