@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from edgebench.records import Result, to_dict
 
 RAW_FOLDER = "runs"  # the raw runs of a results folder; never results themselves
 
+LARGEST = 2.0**63
 COUNTS = (
     "top1_correct",
     "top5_correct",
@@ -81,26 +81,31 @@ def _read(path: Path) -> Result | None:
 
 
 def _impossible(value: Any, name: str = "") -> Iterator[str]:
-    """Yield what no measurement gives: numbers that are not finite, times and sizes below zero, more right than images.
+    """Yield what no measurement gives: no finite number, times and sizes below zero, more images right than there are.
 
     Types are checked already; a results folder may come from anywhere, and statistics suppose sane numbers.
     """
     if isinstance(value, dict):
-        images = value.get("images")
         for key, inner in value.items():
-            where = f"{name}.{key}".lstrip(".")
-            if key in COUNTS and inner is not None and not 0 <= inner <= images:
-                yield f"{where} is {inner} of {images} images"
-            yield from _impossible(inner, where)
-        if "top1_correct" in value and images < 1:
-            yield f"{name}.images is {images}"
+            yield from _impossible(inner, f"{name}.{key}".lstrip("."))
+            if (name, key) == ("", "accuracy") and inner:
+                yield from _impossible_counts(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _impossible(inner, name)
     elif isinstance(value, int | float):
         least = 1 if name.endswith((".latency_ns", ".invoke_ns")) else 0
-        if not math.isfinite(value) or (value < least and name.endswith(("_ns", "_bytes"))):
-            yield f"{name} is {value}"
+        if not abs(value) < LARGEST or (value < least and name.endswith(("_ns", "_bytes"))):
+            yield f"{name} is {value:.3g}" if abs(value) < LARGEST else f"{name} is no number to measure"
+
+
+def _impossible_counts(accuracy: dict[str, Any]) -> Iterator[str]:
+    images = accuracy["images"]
+    if images < 1:
+        yield f"accuracy.images is {images}"
+    for key in COUNTS:
+        if accuracy[key] is not None and not 0 <= accuracy[key] <= images:
+            yield f"accuracy.{key} is {accuracy[key]} of {images} images"
 
 
 def _is_something_else(path: Path) -> bool:

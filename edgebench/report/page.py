@@ -10,13 +10,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from edgebench import __version__
-from edgebench.report.charts import COLOURS, SHAPES, Chart, charts
+from edgebench.report.charts import charts
 from edgebench.report.columns import DESCRIPTIONS
 from edgebench.report.content import Group, Report
 from edgebench.report.display import Column, best_cells, columns
 from edgebench.report.environments import environments
 from edgebench.report.findings import Finding
 from edgebench.report.formats import count
+from edgebench.report.panels import COLOURS, SHAPES, Chart
 from edgebench.report.rows import COLUMNS, Row
 
 
