@@ -59,9 +59,7 @@ class Application:
     def spec(self) -> str:
         """The canonical text: every key present and in order, so that equal models have equal hashes."""
         alpha = f"&alpha={self.alpha:g}" if self.name in WITH_ALPHA else ""
-        return (
-            f"keras:{self.name}?weights={self.weights}&classes={self.classes}&input_size={self.input_size}{alpha}"
-        )
+        return f"keras:{self.name}?weights={self.weights}&classes={self.classes}&input_size={self.input_size}{alpha}"
 
 
 def parse(text: str) -> Application:

@@ -170,9 +170,7 @@ def _dynamic() -> Any:
 def _static(bits: int, recipe: str) -> Any:
     manager = recipe_manager.RecipeManager()
     for operation in (_OPERATION.ALL_SUPPORTED,) if recipe == FULL else _MIXED_OPERATIONS:
-        manager.add_static_config(
-            regex=".*", operation_name=operation, activation_num_bits=bits, weight_num_bits=8
-        )
+        manager.add_static_config(regex=".*", operation_name=operation, activation_num_bits=bits, weight_num_bits=8)
     return manager.get_quantization_recipe()
 
 

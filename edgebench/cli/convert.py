@@ -1,0 +1,207 @@
+"""`edgebench convert`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edgebench.converters import sources
+from edgebench.errors import UsageError
+from edgebench.pipeline.calibration import plan_images
+from edgebench.pipeline.conversion_cache import CALIBRATED
+from edgebench.pipeline.convert import Order, convert
+from edgebench.preprocessing import parse
+from edgebench.records import OK, VARIANTS, Artifact, to_dict
+
+ALL = "all"
+
+
+@click.command(name="convert")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    default=(ALL,),
+    show_default=True,
+    metavar="FORMAT:PRECISION",
+    help=f"{', '.join(VARIANTS)}, a format alone (tflite), or all; may be repeated.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Images to calibrate int8 on and to compare outputs with: a folder of class folders, a CSV or an NPZ.",
+)
+@click.option("--preprocess", help="How images become input: keras:NAME, none, or scale=1/255,mean=..,std=..")
+@click.option("--input-size", default="", help="For models that take any size: 224 or 224x320 (height x width).")
+@click.option("--labels", help="Class names in the model's order: separated by commas, or a file with one a line.")
+@click.option("--name", help="Name of the artifacts, for a single MODEL. Default: the file's.")
+@click.option(
+    "--calibration",
+    type=click.Choice(["data", "random"]),
+    default="data",
+    show_default=True,
+    help="random: calibrate on noise, for speed studies only; the manifest and the report say so.",
+)
+@click.option("--calibration-images", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the calibration images.")
+@click.option("--trust-lambda", is_flag=True, help="Load Lambda layers: Python code inside the model file runs here.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
+)
+@click.option("--force", is_flag=True, help="Convert again even where nothing changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifests as JSON.")
+def command(
+    models: tuple[str, ...],
+    targets: tuple[str, ...],
+    data: Path | None,
+    preprocess: str | None,
+    labels: str | None,
+    name: str | None,
+    calibration: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Convert trained MODELs to SavedModel, TFLite and ONNX.
+
+    A MODEL is a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME (a Keras
+    Application, as in 'keras:MobileNetV2?weights=none&input_size=96&classes=10') or hf:owner/name. Each artifact is
+    compared with the source model and run once before it counts; an unchanged conversion is found, not repeated.
+
+    \b
+    Examples:
+      edgebench convert model.keras --to all --data photos
+      edgebench convert keras:MobileNetV2 --to tflite:int8 --to onnx:float32 --data photos
+    """
+    variants = expand(targets)
+    if name and len(models) > 1:
+        raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
+    wanted = [variant for variant in variants if variant.partition(":")[2] in CALIBRATED]
+    if wanted and data is None and calibration == "data":
+        raise UsageError(
+            f"{', '.join(wanted)} {'need' if len(wanted) > 1 else 'needs'} images to calibrate on: give --data with "
+            "some of the training images, or leave them out with --to (--calibration random makes artifacts whose "
+            "accuracy means nothing)"
+        )
+    orders = _orders(models, name, variants, _labels(labels), data, preprocess, calibration == "random", options)
+    with _Display(len(variants) * len(orders), quiet=as_json) as display:
+        artifacts, unusable = [], []
+        for order in orders:
+            try:
+                artifacts += convert(order, display.tell)
+            except UsageError as error:
+                if len(orders) == 1:
+                    raise
+                unusable.append(f"{order.name}: {error}")
+                display.line(f"{order.name}: {error}")
+    _finish(artifacts, unusable, orders, as_json)
+
+
+def expand(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the variants meant by `--to` values, in the usual order; a format alone means all its precisions."""
+    chosen: set[str] = set()
+    for target in targets:
+        matches = [v for v in VARIANTS if target in (ALL, v, v.partition(":")[0])]
+        if not matches:
+            raise UsageError(f"unknown target --to {target}: known are {', '.join(VARIANTS)}, tflite, onnx and all")
+        chosen.update(matches)
+    return tuple(variant for variant in VARIANTS if variant in chosen)
+
+
+def _orders(
+    models: tuple[str, ...],
+    name: str | None,
+    variants: tuple[str, ...],
+    labels: tuple[str, ...],
+    data: Path | None,
+    preprocess: str | None,
+    random: bool,
+    options: dict[str, Any],
+) -> list[Order]:
+    """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
+    images = plan_images(data, random, options["calibration_images"], options["seed"], labels)
+    rule = parse(preprocess) if preprocess else None
+    orders: list[Order] = []
+    for text in models:
+        source = sources.resolve(text, options["input_size"], options["trust_lambda"])
+        own = rule or sources.own_preprocessing(source, text)
+        chosen = name or sources.default_name(source)
+        if any(chosen == order.name for order in orders):
+            raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
+        orders.append(Order(source, chosen, own, variants, labels, images, options["out"], options["force"]))
+    return orders
+
+
+def _labels(text: str | None) -> tuple[str, ...]:
+    if not text:
+        return ()
+    file = Path(text)
+    parts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else text.split(",")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([to_dict(artifact) for artifact in artifacts], indent=1))
+    else:
+        made = sum(artifact.status == OK for artifact in artifacts)
+        folders = ", ".join(str(order.folder) for order in orders)
+        click.echo(f"{made} of {len(artifacts)} artifacts are in {folders}")
+    if unusable:
+        sys.exit(2)
+    sys.exit(0 if all(artifact.status == OK for artifact in artifacts) else 1)
+
+
+class _Display:
+    """A progress bar on a terminal, one plain line an artifact everywhere; both on standard error."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("loading the model", total=total)
+
+    def __enter__(self) -> _Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def line(self, text: str) -> None:
+        """Print one line above the bar."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Render one event of `pipeline.convert`."""
+        if event["event"] == "started":
+            self._progress.update(self._task, description=f"{event['model']} {event['variant']}")
+            return
+        self._progress.advance(self._task)
+        self.line(_summary(event["artifact"], cached=event["event"] == "cached"))
+
+
+def _summary(artifact: Artifact, cached: bool) -> str:
+    head = f"{artifact.model}  {artifact.variant:<18}"
+    if artifact.status != OK:
+        return f"{head}{artifact.status}: {artifact.reason}"
+    parity = "exact" if artifact.parity_db is None else f"{artifact.parity_db:.1f} dB"
+    when = "unchanged" if cached else f"{artifact.seconds:.1f} s"
+    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

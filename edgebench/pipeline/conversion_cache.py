@@ -1,0 +1,103 @@
+"""Conversions are cached by content: what went in, how, and with which versions. No framework is imported."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.resources
+from pathlib import Path
+from typing import Any
+
+from edgebench import __version__
+from edgebench.errors import EdgebenchError
+from edgebench.files import read_record, sha256_file, sha256_json
+from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
+
+SUFFIXES = {"savedmodel": "savedmodel", "tflite": "tflite", "onnx": "onnx"}
+CALIBRATED = ("int8", "int16x8")
+FRAMEWORKS = {
+    "keras": ("tensorflow", "keras"),
+    "huggingface": ("torch", "transformers"),
+}
+TOOLS = {
+    "savedmodel": {"keras": (), "huggingface": ("litert-torch", "tensorflow")},
+    "tflite": {
+        "keras": ("ai-edge-quantizer", "ai-edge-litert"),
+        "huggingface": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
+    },
+    "onnx": {
+        "keras": ("tf2onnx", "onnx", "onnxruntime", "onnxconverter-common"),
+        "huggingface": ("onnxscript", "onnx", "onnxruntime", "onnxconverter-common"),
+    },
+}
+
+
+def tool_versions(converter: str, kind: str) -> dict[str, str]:
+    """Return the versions that decide what a conversion to format `kind` gives."""
+    names = (*FRAMEWORKS.get(converter, ()), *TOOLS[kind].get(converter, ()))
+    return {"edgebench": __version__, **{name: _version(name) for name in names}}
+
+
+def conversion_key(
+    source: Source,
+    preprocessing: Preprocessing | None,
+    variant: str,
+    calibration: Calibration | None,
+    labels: tuple[str, ...],
+) -> str:
+    """Hash of everything that decides an artifact and its manifest."""
+    kind, _, precision = variant.partition(":")
+    content: dict[str, Any] = {
+        "source": [source.sha256, source.options],
+        "preprocessing": None if preprocessing is None else to_dict(preprocessing),
+        "variant": variant,
+        "calibration": to_dict(calibration) if calibration and precision in CALIBRATED else None,
+        "labels": labels,
+        "tools": tool_versions(source.converter, kind),
+        "code": _code(),
+    }
+    return sha256_json(content)
+
+
+def artifact_path(folder: Path, name: str, variant: str) -> Path:
+    """Return where the artifact of a variant lies; its manifest is beside it as `<file>.json`."""
+    kind, _, precision = variant.partition(":")
+    return folder / f"{name}-{precision}.{SUFFIXES[kind]}"
+
+
+def manifest_path(artifact: Path) -> Path:
+    """Return the manifest beside an artifact."""
+    return artifact.with_name(artifact.name + ".json")
+
+
+def find(path: Path, key: str) -> Artifact | None:
+    """Return the manifest of an unchanged conversion: one that stands on disk whole, or that failed the same way."""
+    manifest = manifest_path(path)
+    if not manifest.exists():
+        return None
+    try:
+        artifact = read_record(Artifact, manifest)
+    except EdgebenchError:
+        return None  # from another version: convert again
+    if artifact.key != key:
+        return None
+    if artifact.status == FAILED:
+        return artifact
+    whole = artifact.status == OK and path.exists() and sha256_file(path) == artifact.sha256
+    return artifact if whole else None
+
+
+@functools.cache
+def _code() -> str:
+    """Hash of the converters' own source: an edgebench that converts differently misses the cache."""
+    folder = importlib.resources.files("edgebench.converters")
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda item: item.name)
+    return sha256_json([[item.name, item.read_text(encoding="utf-8")] for item in files])
+
+
+@functools.cache
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

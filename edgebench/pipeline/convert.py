@@ -1,0 +1,280 @@
+"""Source models -> artifacts with manifests: cached, made in a worker process, each gated before it counts."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgebench import drift
+from edgebench.devices.local import LocalDevice
+from edgebench.errors import UsageError
+from edgebench.files import parse_record, sha256_file, size_bytes, write_json
+from edgebench.pipeline import conversion_cache as cache
+from edgebench.pipeline.calibration import ImagePlan, Images, prepare_images
+from edgebench.pipeline.gates import Verdict, run_gate
+from edgebench.pipeline.workers import WorkerDied, WorkerProcess
+from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, Source, to_dict
+from edgebench.runner.preprocess import guess_layout
+
+Tell = Callable[[dict[str, Any]], None]
+"""Called with {"event": "started"|"finished"|"cached", "model":, "variant":, "artifact":}; from one thread."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One source model and what is wanted of it."""
+
+    source: Source
+    name: str
+    preprocessing: Preprocessing | None  # None: the model brings its own (Hugging Face)
+    variants: tuple[str, ...]
+    labels: tuple[str, ...]
+    images: ImagePlan
+    out: Path
+    force: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the artifacts of this model go."""
+        return self.out / "artifacts" / self.name
+
+    def key(self, variant: str) -> str:
+        """The cache key of one variant."""
+        return cache.conversion_key(self.source, self.preprocessing, variant, self.images.calibration, self.labels)
+
+
+def convert(order: Order, tell: Tell) -> list[Artifact]:
+    """Make every variant of the order and return its manifests in the order's order.
+
+    A variant that cannot be made is a manifest with its reason. Raises UsageError where the source model cannot be
+    used at all. Whatever is finished when this is interrupted stays and is found next time.
+    """
+    found: dict[str, Artifact] = {}
+    for variant in order.variants:
+        path = cache.artifact_path(order.folder, order.name, variant)
+        artifact = None if order.force else cache.find(path, order.key(variant))
+        if artifact is not None:
+            found[variant] = artifact
+            tell({"event": "cached", "model": order.name, "variant": variant, "artifact": artifact})
+    if len(found) < len(order.variants):
+        with _work_folder(order.folder) as work, LocalDevice() as device, ThreadPoolExecutor(1) as pool:
+            job = _Conversion(order, work, device, pool, tell, found)
+            job.run([variant for variant in order.variants if variant not in found])
+    return [found[variant] for variant in order.variants]
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder on the same disk as the artifacts. Raises UsageError where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from error
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@dataclass
+class _Conversion:
+    """One order on its way: a worker makes files, one gate at a time runs beside it."""
+
+    order: Order
+    work: Path
+    device: LocalDevice
+    pool: ThreadPoolExecutor
+    tell: Tell
+    found: dict[str, Artifact]
+    facts: dict[str, Any] = field(default_factory=dict)
+    images: Images | None = None
+    reference: Path | None = None
+    output_kind: str = ""
+    waiting: list[dict[str, Any]] = field(default_factory=list)  # made before the reference was there
+    gates: dict[str, tuple[dict[str, Any], Future[Verdict]]] = field(default_factory=dict)
+
+    def run(self, variants: Sequence[str]) -> None:
+        """Convert, starting a new worker for what is left whenever one dies."""
+        remaining = list(variants)
+        while remaining:
+            try:
+                with WorkerProcess(self._request(remaining), self.work) as worker:
+                    for event in worker.events():
+                        self._on_event(event, worker, remaining)
+                break
+            except WorkerDied as error:
+                if not self.facts:
+                    raise UsageError(f"{self.order.source.spec} cannot be loaded: {error}") from error
+                self._write_failure(remaining.pop(0), CRASHED, str(error), 0.0)
+            finally:
+                self._collect(wait=True)
+
+    def _request(self, variants: list[str]) -> dict[str, Any]:
+        finished = {
+            kind: cache.artifact_path(self.order.folder, self.order.name, f"{kind}:float32") for kind in cache.SUFFIXES
+        }
+        floats = {
+            kind: str(path.absolute())
+            for kind, path in finished.items()
+            if (made := self.found.get(f"{kind}:float32")) is not None and made.status == OK
+        }
+        return {
+            "mode": "convert",
+            "source": to_dict(self.order.source),
+            "preprocessing": None if self.order.preprocessing is None else to_dict(self.order.preprocessing),
+            "variants": variants,
+            "folder": str(self.work.absolute()),
+            "float_graphs": floats,
+        }
+
+    def _on_event(self, event: dict[str, Any], worker: WorkerProcess, remaining: list[str]) -> None:
+        kind = event["event"]
+        if kind == "loaded":
+            self._on_loaded(event, worker)
+        elif kind == "reference":
+            self.reference = Path(event["path"])
+            self.output_kind = drift.output_kind(np.load(self.reference, allow_pickle=False))
+        elif kind == "started":
+            self.tell({"event": "started", "model": self.order.name, "variant": event["variant"]})
+        elif kind == "failed":
+            remaining.remove(event["variant"])
+            self._write_failure(event["variant"], FAILED, event["reason"], event["seconds"])
+        elif kind == "artifact":
+            remaining.remove(event["variant"])
+            self.waiting.append(event)
+        if self.reference is not None:
+            self._start_gates()
+        self._collect(wait=False)
+
+    def _on_loaded(self, event: dict[str, Any], worker: WorkerProcess) -> None:
+        order = self.order
+        self.facts = {**event, "preprocessing": Preprocessing(**_tuples(event["preprocessing"]))}
+        if order.labels and len(order.labels) != event["classes"]:
+            raise UsageError(f"--labels has {len(order.labels)} names, {order.name} has {event['classes']} outputs")
+        if self.images is None:
+            size = (event["size"][0], event["size"][1], event["size"][2])
+            self.images = prepare_images(
+                order.images, self.facts["preprocessing"], size, order.out / "cache", self.work
+            )
+        calibration = self.images.calibration
+        worker.tell(
+            {"parity": str(self.images.parity.absolute()), "calibration": calibration and str(calibration.absolute())}
+        )
+
+    def _start_gates(self) -> None:
+        assert self.images is not None and self.reference is not None
+        for event in self.waiting:
+            file = Path(event["path"])
+            event["sha256"] = sha256_file(file)
+            self.gates[event["variant"]] = (
+                event,
+                self.pool.submit(
+                    run_gate, self.device, file, event["variant"], event["sha256"], self.facts["preprocessing"],
+                    self.images.parity, self.reference,
+                ),
+            )  # fmt: skip
+        self.waiting.clear()
+
+    def _collect(self, wait: bool) -> None:
+        """Write the manifests of the gates that are through; with `wait` of all of them."""
+        for variant, (event, future) in list(self.gates.items()):
+            if wait or future.done():
+                self._write(event, future.result())
+                del self.gates[variant]
+
+    def _write(self, event: dict[str, Any], verdict: Verdict) -> None:
+        """Move an artifact that passed to its place, then its manifest; the manifest alone where it did not."""
+        variant, made = event["variant"], Path(event["path"])
+        if verdict.status != OK:
+            self._write_failure(variant, verdict.status, verdict.reason, event["seconds"], event, verdict)
+            return
+        place = cache.artifact_path(self.order.folder, self.order.name, variant)
+        _remove(place)
+        keep = variant.endswith(":float32") and variant != "savedmodel:float32"
+        if keep:  # the worker still makes other precisions from it
+            shutil.copyfile(made, place)
+        else:
+            made.rename(place)
+        self._record(variant, OK, "", event["seconds"], event, verdict, place)
+
+    def _write_failure(
+        self,
+        variant: str,
+        status: str,
+        reason: str,
+        seconds: float,
+        event: dict[str, Any] | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        place = cache.artifact_path(self.order.folder, self.order.name, variant)
+        _remove(place)
+        self._record(variant, status, reason, seconds, event or {}, verdict, None)
+
+    def _record(
+        self,
+        variant: str,
+        status: str,
+        reason: str,
+        seconds: float,
+        event: dict[str, Any],
+        verdict: Verdict | None,
+        place: Path | None,
+    ) -> None:
+        order, facts = self.order, self.facts
+        kind, _, precision = variant.partition(":")
+        calibration = order.images.calibration if precision in cache.CALIBRATED else None
+        notes = (*event.get("notes", ()), *(verdict.notes if verdict else ()))
+        if calibration is not None:
+            notes += self.images.notes if self.images else ()
+            notes += (
+                ("calibrated on random inputs: its accuracy means nothing",) if calibration.kind == "random" else ()
+            )
+        artifact = Artifact(
+            model=order.name,
+            format=kind,
+            precision=precision,
+            status=status,
+            reason=reason,
+            path=place.name if place else "",
+            sha256=event["sha256"] if place else "",
+            size_bytes=size_bytes(place) if place else 0,
+            parameters=facts["parameters"],
+            input=verdict.input if verdict else None,
+            output=verdict.output if verdict else None,
+            layout=guess_layout(verdict.input.shape) if verdict and verdict.input else "",
+            output_kind=self.output_kind,
+            labels=order.labels or tuple(facts["labels"]),
+            preprocessing=facts["preprocessing"],
+            source=order.source,
+            calibration=calibration,
+            recipe=event.get("recipe", ""),
+            parity_db=verdict.parity_db if verdict else None,
+            parity_inputs=self.images.described if self.images and verdict else "",
+            notes=notes,
+            tools=cache.tool_versions(order.source.converter, kind),
+            seconds=round(seconds, 3),
+            key=order.key(variant),
+        )
+        write_json(cache.manifest_path(cache.artifact_path(order.folder, order.name, variant)), artifact)
+        self.found[variant] = artifact
+        self.tell({"event": "finished", "model": order.name, "variant": variant, "artifact": artifact})
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
