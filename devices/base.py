@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ class DeviceInfo:
     name: str
     runtimes: dict[str, str]  # runtime name -> version, those that can be used there
     emulated: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)  # format -> why nothing there can run it
 
 
 class Device(Protocol):

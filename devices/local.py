@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import importlib.util
 import json
@@ -18,13 +17,11 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from edgebench.devices.base import DeviceInfo, Outcome, Progress
 from edgebench.devices.bundle import write_bundle
-from edgebench.errors import UsageError
-from edgebench.files import parse_record, write_json
-from edgebench.records import CRASHED, FAILED, TIMEOUT, Job, Run
+from edgebench.devices.returns import read_outcome
+from edgebench.files import write_json
+from edgebench.records import Job
 
 # runtime -> (module, distribution)
 PACKAGES = {
@@ -107,48 +104,6 @@ def run_process(command: list[str], timeout: float, progress: Progress) -> tuple
             _kill_group(process)
         stderr.seek(0)
         return code, stderr.read()[-4000:].decode(errors="replace"), phase
-
-
-def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: str) -> Outcome:
-    """Turn what a runner process left behind into a run: its own record, or the reason there is none."""
-    blank = Run(
-        kind=job.kind,
-        status=FAILED,
-        reason="",
-        artifact_sha256=job.artifact_sha256,
-        runtime=job.runtime,
-        runtime_version="",
-        repetition=job.repetition,
-        settings=job.settings,
-    )
-    if code is None:
-        reason = f"no result within {job.settings.timeout_seconds:g} s, last seen in phase {phase!r}"
-        return Outcome(dataclasses.replace(blank, status=TIMEOUT, reason=reason), None)
-    if code < 0:
-        reason = f"the process died of {signal_name(-code)} in phase {phase!r}"
-        return Outcome(dataclasses.replace(blank, status=CRASHED, reason=reason), None)
-    if not (folder / "run.json").exists():
-        lines = stderr.strip().splitlines()
-        return Outcome(
-            dataclasses.replace(blank, reason=f"exit code {code}: {lines[-1] if lines else 'no message'}"),
-            None,
-        )
-    run = parse_record(Run, (folder / "run.json").read_bytes(), "run.json")
-    outputs = folder / "outputs.npy"
-    if not outputs.exists():
-        return Outcome(run, None)
-    values = np.load(outputs, allow_pickle=False)
-    if values.ndim != 2 or values.dtype != np.float32:
-        raise UsageError(f"outputs.npy is {values.dtype}{values.shape}; expected float32 (images, classes)")
-    return Outcome(run, values)
-
-
-def signal_name(number: int) -> str:
-    """Return SIGSEGV for 11."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _events(stream: IO[bytes], deadline: float) -> Any:

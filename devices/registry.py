@@ -1,16 +1,29 @@
-"""Device names -> devices."""
+"""Opens a device by name: `cpu` is this machine, everything else is reached over SSH or comes from another package."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
-from edgebench.devices.base import Device
+from edgebench.devices.base import Device, Progress
+from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
-from edgebench.errors import UsageError
+from edgebench.registry import known
 
 
-def open_device(name: str, project: Path) -> Device:  # noqa: ARG001 (remote devices are named in the project folder)
-    """Return the device called `name`; an unknown name lists the known ones."""
+def open_device(name: str, project: Path, session: str = "", progress: Progress | None = None) -> Device:
+    """Return the device called `name`; nothing is connected before it is entered or asked.
+
+    `project` is the folder whose devices.toml counts first. `session` names the profile, so that the jobs a killed
+    host left on the device are picked up by the same profile again. Raises UsageError listing the known names.
+    """
     if name == "cpu":
         return LocalDevice(name)
-    raise UsageError(f"unknown device {name!r}: known are cpu")
+    others = known("devices", {})
+    if name in others:
+        module, _, attribute = others[name].partition(":")
+        device: Device = getattr(importlib.import_module(module), attribute or "open_device")(name)
+        return device
+    from edgebench.devices.ssh import SshDevice  # 0.1 s that a profile on this machine does not pay
+
+    return SshDevice(find_device(name, project), session, progress)

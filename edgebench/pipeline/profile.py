@@ -111,7 +111,8 @@ class _Sweep:
         if artifact.status != OK:
             cell.fail(artifact.status, f"conversion: {artifact.reason}")
         elif not present:
-            cell.fail(FAILED, f"{' or '.join(choices)} is not installed on {self._info.name}")
+            why = self._info.reasons.get(artifact.format, "")
+            cell.fail(FAILED, f"{' or '.join(choices)} is not installed on {self._info.name}{why and ': ' + why}")
         return cell
 
     def measure(self, cells: list[Cell]) -> None:

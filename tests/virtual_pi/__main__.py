@@ -1,4 +1,4 @@
-"""`python -m tests.virtual_pi start|stop|clean [arm64] [armhf]`: an emulated Raspberry Pi for those who have none."""
+"""`python -m tests.virtual_pi [start|stop|clean] [arm64] [armhf]`: an emulated Raspberry Pi for those who have none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.virtual_pi.rootfs import BOARDS, CannotBuildError
 
 def main(arguments: list[str]) -> int:
     """Do what is asked for and print what to put into devices.toml."""
-    verb, *names = arguments or ["help"]
+    verb, *names = arguments or ["start"]
     names = names or list(BOARDS)
     if verb not in ("start", "stop", "clean") or set(names) - set(BOARDS):
         print(__doc__, file=sys.stderr)

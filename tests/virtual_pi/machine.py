@@ -68,7 +68,10 @@ def start(architecture: str, home: Path = HOME) -> VirtualPi:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _INSIDE, "sh", str(folder / "root")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "QEMU_CPU": board.cpu},
         )
     (folder / "pid").write_text(str(process.pid))

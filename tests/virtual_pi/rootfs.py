@@ -94,8 +94,11 @@ def build(board: Board, root: Path) -> None:
 
 def _mirror() -> str:
     """The Debian mirror this machine's own apt uses."""
-    for source in [*Path("/etc/apt/sources.list.d").glob("*.sources"), *Path("/etc/apt/sources.list.d").glob("*.list"),
-                   Path("/etc/apt/sources.list")]:
+    for source in [
+        *Path("/etc/apt/sources.list.d").glob("*.sources"),
+        *Path("/etc/apt/sources.list.d").glob("*.list"),
+        Path("/etc/apt/sources.list"),
+    ]:
         for line in source.read_text().splitlines() if source.exists() else []:
             words = line.split()
             if words[:1] == ["URIs:"] and "security" not in line and "debian" in line:
@@ -137,16 +140,18 @@ def _write_sys(board: Board, root: Path) -> None:
     cpu = "sys/devices/system/cpu"
     files.update({f"{cpu}/{name}": "0-3" for name in ("online", "possible", "present")})
     for core in range(4):
-        files.update({
-            f"{cpu}/cpu{core}/topology/core_id": str(core),
-            f"{cpu}/cpu{core}/topology/physical_package_id": "0",
-            f"{cpu}/cpu{core}/topology/core_siblings_list": "0-3",
-            f"{cpu}/cpu{core}/topology/thread_siblings_list": str(core),
-            f"{cpu}/cpu{core}/cpufreq/scaling_governor": "ondemand",
-            f"{cpu}/cpu{core}/cpufreq/scaling_cur_freq": str(board.max_khz),
-            f"{cpu}/cpu{core}/cpufreq/cpuinfo_max_freq": str(board.max_khz),
-            f"{cpu}/cpu{core}/cpufreq/cpuinfo_min_freq": "600000",
-        })
+        files.update(
+            {
+                f"{cpu}/cpu{core}/topology/core_id": str(core),
+                f"{cpu}/cpu{core}/topology/physical_package_id": "0",
+                f"{cpu}/cpu{core}/topology/core_siblings_list": "0-3",
+                f"{cpu}/cpu{core}/topology/thread_siblings_list": str(core),
+                f"{cpu}/cpu{core}/cpufreq/scaling_governor": "ondemand",
+                f"{cpu}/cpu{core}/cpufreq/scaling_cur_freq": str(board.max_khz),
+                f"{cpu}/cpu{core}/cpufreq/cpuinfo_max_freq": str(board.max_khz),
+                f"{cpu}/cpu{core}/cpufreq/cpuinfo_min_freq": "600000",
+            }
+        )
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content + "\n")

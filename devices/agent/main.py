@@ -1,0 +1,93 @@
+"""The agent's loop: one JSON request a line, with raw bytes behind it where it says so, and one answer to each."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import sys
+import zipfile
+from typing import Any, BinaryIO, Optional
+
+from . import jobs, probe, store
+
+GREETING = b"edgebench-agent 1 "  # what the host looks for behind whatever the login shell printed
+IDLE_SECONDS = 900  # a host that vanished without closing the connection does not keep the agent for ever
+MAX_BODY = 8 * 1024 * 1024
+
+
+class Agent:
+    """Serves one host over two file descriptors."""
+
+    def __init__(self, settings: dict[str, Any], source: int = 0, sink: Optional[BinaryIO] = None) -> None:
+        self._source = source
+        self._sink = sink or sys.stdout.buffer
+        self._buffer = b""
+        self._store = store.Store(settings["store"])
+        self._jobs = jobs.Jobs(self._store, source)
+        self._owner = str(settings.get("owner", ""))
+
+    def serve(self) -> None:
+        """Greet, then answer until the input closes or nothing came for IDLE_SECONDS."""
+        hello = {"root": self._store.root, "boot_id": probe.boot_id(), "python": sys.version.split()[0]}
+        self._send(GREETING + json.dumps(hello).encode() + b"\n")
+        while True:
+            line = self._read_line()
+            if line is None:
+                return
+            request = json.loads(line)
+            body = self._read_exactly(int(request.pop("bytes", 0)))
+            if body is None:
+                return
+            answer, content = self._answer(request, body)
+            self._send(json.dumps({**answer, "bytes": len(content)}).encode() + b"\n" + content)
+
+    def _answer(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        operation = request.pop("op")
+        try:
+            if operation == "facts":
+                return {**probe.facts(self._store.root), "environments": self._store.environments()}, b""
+            if operation == "write":
+                return self._store.write(body=body, **request), b""
+            if operation == "start":
+                return self._jobs.start(owner=self._owner, **request), b""
+            if operation in ("wait", "fetch"):
+                answer: tuple[dict[str, Any], bytes] = getattr(self._jobs, operation)(**request)
+                return answer
+            if operation in ("forget", "kill", "kill_all"):
+                return getattr(self._jobs, operation)(**request), b""
+            if operation in ("stat", "commit", "set_environment", "usage", "remove_all"):
+                return getattr(self._store, operation)(**request), b""
+            return {"error": "unknown", "message": f"unknown operation {operation!r}"}, b""
+        except OSError as error:
+            code = errno.errorcode.get(error.errno or 0, "OSError")
+            return {"error": code, "message": f"{error.strerror}: {error.filename or ''}".rstrip(": ")}, b""
+        except (ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            return {"error": "refused", "message": str(error) or type(error).__name__}, b""
+
+    def _send(self, content: bytes) -> None:
+        self._sink.write(content)
+        self._sink.flush()
+
+    def _read_line(self) -> Optional[bytes]:
+        while b"\n" not in self._buffer:
+            if not self._fill():
+                return None
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _read_exactly(self, count: int) -> Optional[bytes]:
+        if not 0 <= count <= MAX_BODY:
+            return None
+        while len(self._buffer) < count:
+            if not self._fill():
+                return None
+        body, self._buffer = self._buffer[:count], self._buffer[count:]
+        return body
+
+    def _fill(self) -> bool:
+        ready, _, _ = select.select([self._source], [], [], IDLE_SECONDS)
+        more = os.read(self._source, 1 << 20) if ready else b""
+        self._buffer += more
+        return bool(more)

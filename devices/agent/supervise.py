@@ -1,0 +1,95 @@
+"""The supervisor: a detached process that starts the runner, waits for it, and writes down how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import Any, Optional
+
+
+def detach(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
+    """Fork a process that no longer belongs to the connection and supervises `command`; returns at once."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.chdir("/")
+        _supervise(folder, command, paths, timeout, lock)
+    finally:
+        os._exit(0)
+
+
+def kill(folder: str) -> None:
+    """Kill the runner's process group and the supervisor, as they are named in the job's folder."""
+    path = os.path.join(folder, "pids.json")
+    for _ in range(50):  # a job that has just been started has not written it yet
+        if os.path.exists(path):
+            break
+        time.sleep(0.1)
+    with open(path) as stream:
+        pids = json.load(stream)
+    for group in (pids["supervisor"], pids["runner"]):
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _supervise(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
+    before = _oom_kills()
+    began = time.monotonic()
+    with open(os.path.join(folder, "progress"), "wb") as out, open(os.path.join(folder, "stderr"), "wb") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+            env=_environment(paths),
+            cwd=folder,
+            start_new_session=True,
+            pass_fds=(lock,),  # as long as the runner lives, the device is busy, supervisor or not
+        )
+        _note(folder, "pids.json", {"supervisor": os.getpgrp(), "runner": process.pid})
+        code: Optional[int]
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            code = None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
+        process.wait()
+    ended = {"code": code, "seconds": time.monotonic() - began, "out_of_memory": _oom_kills() > before}
+    _note(folder, "exit.json", ended)
+
+
+def _environment(paths: list[str]) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "SSH_"))}
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def _note(folder: str, name: str, value: dict[str, Any]) -> None:
+    path = os.path.join(folder, name)
+    with open(path + ".new", "w") as stream:
+        json.dump(value, stream)
+    os.replace(path + ".new", path)
+
+
+def _oom_kills() -> int:
+    """How often the kernel has killed a process for want of memory since it started."""
+    try:
+        with open("/proc/vmstat") as stream:
+            counts = dict(line.split() for line in stream)
+    except (OSError, ValueError):
+        return 0
+    return int(counts.get("oom_kill", 0))

@@ -1,0 +1,128 @@
+"""What a runner process left behind, checked before anything uses it: it may come from a device that lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.devices.base import Outcome
+from edgebench.errors import UsageError
+from edgebench.files import MAX_RECORD_BYTES, parse_record
+from edgebench.records import CRASHED, FAILED, STATUSES, TIMEOUT, Job, Run
+
+MAX_NPY_HEADER = 4096
+MAX_CLASSES = 1_000_000
+MAX_TEXT = 2000
+MAX_FACTS = 200
+
+
+def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: str, rows: int | None = None) -> Outcome:
+    """Turn run.json and outputs.npy in `folder` into an outcome, or say why there is none.
+
+    `code` is the process's exit code, minus a signal's number, or None where it was stopped for time; `rows` is how
+    many images the job had, where the host knows. What does not belong to `job`, or is malformed, is a failed run.
+    """
+    if code is None:
+        return failed(
+            job, TIMEOUT, f"no result within {job.settings.timeout_seconds:g} s, last seen in phase {phase!r}"
+        )
+    if code < 0:
+        return failed(job, CRASHED, f"the process died of {signal_name(-code)} in phase {phase!r}")
+    if not (folder / "run.json").exists():
+        lines = stderr.strip().splitlines()
+        return failed(job, FAILED, f"exit code {code}: {lines[-1] if lines else 'no message'}")
+    try:
+        run = _read_run(folder / "run.json", job)
+        outputs = _read_outputs(folder / "outputs.npy", run, rows) if job.kind == "accuracy" else None
+    except (UsageError, RecursionError) as error:
+        return failed(job, FAILED, f"what came back is not a run of this job: {error}")
+    return Outcome(run, outputs)
+
+
+def failed(job: Job, status: str, reason: str) -> Outcome:
+    """Return a run of `job` that has a reason in place of numbers."""
+    run = Run(
+        kind=job.kind,
+        status=status,
+        reason=clean_text(reason),
+        artifact_sha256=job.artifact_sha256,
+        runtime=job.runtime,
+        runtime_version="",
+        repetition=job.repetition,
+        settings=job.settings,
+    )
+    return Outcome(run, None)
+
+
+def clean_text(text: str) -> str:
+    """Return at most MAX_TEXT printable characters: it may go to a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
+
+
+def signal_name(number: int) -> str:
+    """Return SIGSEGV for 11."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def most_output_bytes(job: Job, rows: int | None) -> int:
+    """Return the largest outputs.npy that `job` can honestly bring."""
+    classes = math.prod(job.output.shape[1:]) if job.output else MAX_CLASSES
+    images = len(job.indices) or rows
+    return MAX_NPY_HEADER + 4 * images * classes if images else MAX_RECORD_BYTES
+
+
+def _read_run(path: Path, job: Job) -> Run:
+    if path.is_symlink() or path.stat().st_size > MAX_RECORD_BYTES:
+        raise UsageError("run.json is too large or no plain file")
+    run = parse_record(Run, path.read_bytes(), "run.json")
+    for field in ("kind", "artifact_sha256", "runtime", "repetition", "settings"):
+        if getattr(run, field) != getattr(job, field):
+            raise UsageError(f"run.json has {field} {getattr(run, field)!r}, the job {getattr(job, field)!r}"[:300])
+    if run.status not in STATUSES:
+        raise UsageError(f"run.json has the unknown status {run.status[:40]!r}")
+    times = (*run.latency_ns, *run.invoke_ns, *run.warmup_ns, *run.preprocess_ns)
+    levels = [level for phase in run.memory for level in (phase.rss_bytes, phase.peak_rss_bytes)]
+    if any(not 0 <= value < 2**62 for value in (*times, *levels, run.import_ns, run.load_ns or 0, run.images)):
+        raise UsageError("run.json has a time, size or count outside all reason")
+    if len(run.environment) > MAX_FACTS:
+        raise UsageError(f"run.json has {len(run.environment)} facts about its environment")
+    environment = {
+        clean_text(key): clean_text(value) if isinstance(value, str) else value
+        for key, value in run.environment.items()
+    }
+    return dataclasses.replace(
+        run,
+        reason=clean_text(run.reason),
+        runtime_version=clean_text(run.runtime_version),
+        memory_method=clean_text(run.memory_method),
+        environment=environment,
+    )
+
+
+def _read_outputs(path: Path, run: Run, rows: int | None) -> npt.NDArray[np.float32] | None:
+    """Read float32 (images, classes); the header is checked before the array is made."""
+    if not path.exists():
+        return None
+    expected = rows if rows is not None else run.images
+    try:
+        with path.open("rb") as stream:
+            version = np.lib.format.read_magic(stream)
+            if version != (1, 0):
+                raise UsageError(f"outputs.npy has format {version}")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_NPY_HEADER)
+            if dtype != np.float32 or fortran or len(shape) != 2 or shape[0] != expected:
+                raise UsageError(f"outputs.npy is {dtype}{shape}; expected float32 ({expected}, classes)")
+            if os.fstat(stream.fileno()).st_size - stream.tell() != 4 * shape[0] * shape[1]:
+                raise UsageError("outputs.npy is shorter or longer than its header says")
+            return np.fromfile(stream, dtype="<f4").reshape(shape).astype(np.float32, copy=False)
+    except (ValueError, OSError) as error:
+        raise UsageError(f"outputs.npy cannot be read: {error}") from error
