@@ -103,7 +103,7 @@ def command(
     fresh: bool,
     as_json: bool,
     **settings: Any,
-) -> None:
+) -> int:
     """Measure ARTIFACTS on devices: accuracy drift, latency, memory and size.
 
     ARTIFACTS are files or folders that `convert` made, or bare .tflite, .onnx and SavedModel. Each is loaded in
@@ -135,7 +135,7 @@ def command(
 
         results = [result for found in pool.map(measure, targets) for result in found]
     _show(results, out, as_json)
-    sys.exit(0 if all(result.status == OK for result in results) else 1)
+    return 0 if all(result.status == OK for result in results) else 1
 
 
 def _image_count(text: str | None) -> int | None:
@@ -149,13 +149,11 @@ def _image_count(text: str | None) -> int | None:
 
 
 def _show(results: list[Result], out: Path, as_json: bool) -> None:
-    from rich.console import Console
-
-    from edgebench.report import print_table
+    from edgebench.report import make_console, print_table
     from edgebench.report.rows import row_of
 
     if as_json:
         click.echo(json.dumps([row_of(result) for result in results], indent=1))
         return
-    print_table(results, Console())
+    print_table(results, make_console())
     click.echo(f"\nResults: {out / 'results'}    Next: edgebench report {out / 'results'}")
