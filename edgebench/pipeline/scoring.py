@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench import drift
+from edgebench.converters.sources import resolve
 from edgebench.data import EvaluationSet, Ticker, evaluation_set
 from edgebench.datasets import Dataset
 from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import sha256_file, sha256_json
 from edgebench.pipeline.reference import reference_outputs
-from edgebench.records import Accuracy, Artifact, Preprocessing, TensorSpec
+from edgebench.records import Accuracy, Artifact, Preprocessing, Source, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -93,5 +94,14 @@ def _reference(artifact: Artifact, preprocessing: Preprocessing, data: Evaluatio
     key = sha256_json([artifact.source.__dict__, preprocessing.__dict__, data.record.pixels_sha256])
     path = cache / "references" / f"{artifact.model}-{key[:16]}.npy"
     if not path.exists():
+        _check_unchanged(artifact.source)
         reference_outputs(artifact.source, preprocessing, data.images, path)
     return path
+
+
+def _check_unchanged(source: Source) -> None:
+    """Raise UsageError where the source model is gone or is no longer the one that was converted."""
+    options = dict(source.options)
+    now = resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
+    if now.sha256 != source.sha256:
+        raise UsageError(f"the source model {source.spec} has changed since it was converted: convert it again")
