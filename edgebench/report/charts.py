@@ -9,7 +9,7 @@ from edgebench.report.tradeoffs import against_latency, against_size
 
 
 def charts(report: Report) -> list[Chart]:
-    """Return every chart that has at least one point."""
+    """Return every chart that has something to show."""
     ranked = [group for group in report.groups if group.ranked]
     several = len(report.groups) > 1
     found = [against_latency(group, several) for group in ranked]

@@ -14,9 +14,11 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """Return milliseconds with their unit, in seconds from ten seconds on."""
+    """Return milliseconds with their unit, in microseconds below a tenth, in seconds from ten seconds on."""
     if value_ms is None:
         return ""
+    if abs(value_ms) < 0.1:
+        return f"{significant(value_ms * 1000)} µs"
     return f"{significant(value_ms / 1000)} s" if abs(value_ms) >= 10_000 else f"{significant(value_ms)} ms"
 
 

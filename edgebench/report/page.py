@@ -60,6 +60,7 @@ def html_text(report: Report) -> str:
         environments=environments(report.results),
         descriptions=[(name, DESCRIPTIONS[name]) for name in COLUMNS],
         explain=DESCRIPTIONS,
+        kinds={chart.kind for chart in drawn},
         measured=any(row.images for row in report.rows),
         plotly=Markup(get_plotlyjs()) if drawn else "",  # noqa: S704 (Plotly's own file, not data)
     )

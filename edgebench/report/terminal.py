@@ -39,7 +39,7 @@ def print_report(report: Report, console: Console) -> None:
     for group in report.groups:
         for subject, rows in group.subjects.items():
             _print_rows(subject, group.conditions, [row for row in rows if row.ok], console)
-    if any(row.ok for row in report.rows):
+    if any(best_cells(group.rows) for group in report.groups):
         console.print(Text(f"{BEST} best of its table, or not told apart from it", style="dim"))
     failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
     _print_lines("Failed", failed, console)

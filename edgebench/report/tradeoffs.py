@@ -69,7 +69,7 @@ def _scatter(
 ) -> tuple[Panel, ...]:
     _, y = accuracy_measure(group.rows)
     shown = [row for row in group.rows if row.ok and x(row) is not None and y(row) is not None]
-    if not shown:
+    if len(shown) < 2:  # one point is no trade-off
         return ()
     y_range = share_range([value for row in shown for value in _heights(row, y)])
     panels = []

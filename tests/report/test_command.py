@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from edgebench.report import print_table, write_report
+from tests.models import onnx_models
 from tests.report.fabricated import make_failed, make_result, make_study, write_results
 
 
@@ -98,6 +100,23 @@ def test_the_table_fits_the_terminal_and_cuts_nothing(width):
     assert "…" not in text
     assert "tflite:dynamic       179 kB*   97.0%     -0.2   no drop above 1%       99.8%   0.322 ms*    53.6 MB" in text
     assert "emulated" in text and "241" not in text  # the emulator's milliseconds
+
+
+def test_what_a_real_profile_wrote_is_reported(tmp_path):
+    onnx_models.classifier(tmp_path / "good.onnx")
+    onnx_models.classifier(tmp_path / "nan.onnx", bias=float("nan"))
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", images=pixels, labels=np.arange(20) % 4)
+    options = ["--preprocess", "none", "--processes", "2", "--min-seconds", "0.05", "--max-seconds", "0.1"]
+    edgebench("profile", "good.onnx", "nan.onnx", "--data", "data.npz", *options, cwd=tmp_path)
+    done = edgebench("report", "edgebench-out", "--json", cwd=tmp_path)
+    rows = {row["model"]: row for row in json.loads(done.stdout)["rows"]}
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {name: row["status"] for name, row in rows.items()} == {"good": "ok", "nan": "nan"}
+    good = rows["good"]
+    assert good["images"] == 20 and 0 <= good["top1"] <= 1 and good["machine"]
+    assert 0 < good["latency_ms_low"] <= good["latency_ms_median"] <= good["latency_ms_high"]
+    assert 0 < good["model_rss_bytes"] < good["peak_rss_bytes"]
 
 
 def test_control_characters_do_not_reach_the_terminal():
