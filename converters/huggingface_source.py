@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edgebench.converters.huggingface_checkpoint import CONFIG, PROCESSOR, open_checkpoint
+from edgebench.converters.huggingface_checkpoint import CONFIG, PICKLED, PROCESSOR, SAFETENSORS, open_checkpoint
 from edgebench.files import sha256_file
 from edgebench.records import Source
 
@@ -25,6 +25,11 @@ def resolve(text: str, options: tuple[tuple[str, str], ...] = ()) -> Source:
         digest.update(f"{file.name}\0{sha256_file(file)}\n".encode())
     spec = text if text.startswith(HUB) else str(folder.resolve())
     return Source(converter="huggingface", spec=spec, sha256=digest.hexdigest(), options=options)
+
+
+def looks_like(folder: Path) -> bool:
+    """Whether the folder is meant as a Hugging Face checkpoint, whole or not."""
+    return any((folder / name).is_file() for name in (CONFIG, PROCESSOR, SAFETENSORS, PICKLED))
 
 
 def locate(spec: str) -> Path:

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from edgebench.converters import huggingface_checkpoint, keras_applications
+from edgebench.converters import huggingface_source, keras_applications
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, sha256_json
 from edgebench.preprocessing import EXAMPLE, keras_rule
@@ -38,9 +38,7 @@ def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Sour
         version = _version("keras")  # the random weights and the graph come from this very version
         return Source("keras", spec, sha256_json([spec, version]), tuple(options))
     if text.startswith("hf:"):
-        from edgebench.converters import huggingface_hub  # needs the huggingface extra
-
-        return huggingface_checkpoint.identify(text, huggingface_hub.folder_of(text), tuple(options))
+        return huggingface_source.resolve(text, tuple(options))
     return _from_path(text, tuple(options))
 
 
@@ -140,8 +138,8 @@ def _from_folder(path: Path, text: str, options: tuple[tuple[str, str], ...]) ->
         if not list((path / "variables").glob("variables.index")):
             raise UsageError(f"{text} is a SavedModel without its variables/ folder: copy the whole folder")
         return Source("keras", str(path.resolve()), sha256_file(path), options)
-    if huggingface_checkpoint.is_checkpoint(path) or (path / "preprocessor_config.json").exists():
-        return huggingface_checkpoint.identify(str(path.resolve()), path.resolve(), options)
+    if huggingface_source.looks_like(path):
+        return huggingface_source.resolve(str(path), options)
     raise UsageError(f"the folder {text} has neither saved_model.pb nor config.json: a MODEL is {KNOWN}")
 
 
