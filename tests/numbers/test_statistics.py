@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom
 
 from edgebench import orderstats
-from edgebench.statistics import latency_summary, median_interval, percentile, process_interval
+from edgebench.records import Settings
+from edgebench.statistics import enough_processes, latency_summary, median_interval, percentile, process_interval
 
 
 def test_binomial_law_is_scipys() -> None:
@@ -66,7 +67,8 @@ def test_one_process_says_only_what_it_saw() -> None:
 
 def test_summary_of_runs(run: Any) -> None:
     samples = [tuple(range(base, base + 100)) for base in (1000, 1010, 1020)]
-    runs = [run(group, index) for index, group in enumerate(samples)]
+    three = Settings(processes=3)
+    runs = [run(group, index, settings=three) for index, group in enumerate(samples)]
     runs.append(run((5, 5, 5), 3, status="crashed"))
     summary = latency_summary(runs)
     assert summary is not None
@@ -94,3 +96,15 @@ def test_quantile_is_a_sample() -> None:
     assert orderstats.quantile([3, 1, 2, 4], 1.0) == 4
     with pytest.raises(ValueError, match="no samples"):
         orderstats.quantile([], 0.5)
+
+
+def test_processes_that_disagree_ask_for_more(runs: Any, run: Any) -> None:
+    settings = Settings(processes=5, max_processes=8)
+    assert not enough_processes(runs(2e6, processes=4, between=0.0), settings)
+    assert enough_processes(runs(2e6, processes=5, between=0.001), settings)
+    assert not enough_processes(runs(2e6, processes=5, between=0.05), settings)
+    assert enough_processes(runs(2e6, processes=8, between=0.05), settings)
+    slow = [run((2_000_000 + 90_000 * index,) * 60, index, seconds=7.0) for index in range(5)]
+    assert enough_processes(slow, settings)  # 35 s spent, twice 5 processes of 3 s
+    assert enough_processes(runs(2e6, processes=3, between=0.05), Settings(processes=3))
+    assert latency_summary(runs(2e6, processes=5, between=0.05)).stopped_by == "budget"  # type: ignore[union-attr]
