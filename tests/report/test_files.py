@@ -137,7 +137,7 @@ def test_no_emulated_latency_is_drawn_or_printed(page, study):
 
 def test_page_escapes_every_untrusted_text(hostile):
     page = html_text(hostile)
-    reader, harmless = Reader(page), Reader(html_text(build_report([make_result()])))
+    reader, harmless = Reader(page), Reader(html_text(build_report(make_study())))
     assert set(reader.tags) <= {*harmless.tags, "ul", "li", "tr", "td", "b"}
     assert not any(name.startswith("on") for name, _ in reader.attributes)
     assert HOSTILE in reader.text
