@@ -12,16 +12,16 @@ from typing import Any
 import click
 
 from edgebench.cli.display import Display
+from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.data import open_dataset
 from edgebench.devices.registry import open_device
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.profile import Request, profile
 from edgebench.preprocessing import parse
-from edgebench.records import OK, Result, Settings
+from edgebench.records import OK, Result
 
 LOCAL_DEVICES = ("cpu", "gpu")
 REMOTE_BUDGET_SECONDS = 120.0
-DEFAULTS = Settings()
 
 
 @click.command(name="profile")
@@ -51,40 +51,7 @@ DEFAULTS = Settings()
 )
 @click.option("--preprocess", help="For files without a manifest: keras:NAME, none or mean=..,std=..,scale=..")
 @click.option("--runtime", help="Run with this runtime only: litert, tflite-runtime, onnxruntime or tensorflow.")
-@click.option("--threads", type=click.IntRange(min=1), default=DEFAULTS.threads, show_default=True)
-@click.option("--batch", type=click.IntRange(min=1), default=DEFAULTS.batch, show_default=True)
-@click.option(
-    "--processes",
-    type=click.IntRange(min=1),
-    default=DEFAULTS.processes,
-    show_default=True,
-    help="Fresh processes that measure latency, interleaved over the artifacts.",
-)
-@click.option(
-    "--warmup",
-    type=click.IntRange(min=0),
-    default=DEFAULTS.warmup,
-    show_default=True,
-    help="Invocations before the clock counts.",
-)
-@click.option("--min-runs", type=click.IntRange(min=1), default=DEFAULTS.min_runs, show_default=True)
-@click.option("--min-seconds", type=click.FloatRange(min=0), default=DEFAULTS.min_seconds, show_default=True)
-@click.option(
-    "--max-seconds",
-    type=click.FloatRange(min=0.01),
-    default=DEFAULTS.max_seconds,
-    show_default=True,
-    help="At most this long in one latency process.",
-)
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(min=1),
-    default=DEFAULTS.timeout_seconds,
-    show_default=True,
-    help="A process that takes longer is that cell's time-out.",
-)
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@measuring_options
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
 )
@@ -116,10 +83,11 @@ def command(
     """
     names = tuple(name.strip() for name in labels.split(",")) if labels else None
     rule = parse(preprocess) if preprocess else None
+    scenarios = make_settings(**settings)
     request = Request(
         found=find_artifacts(list(artifacts), rule),
         dataset=open_dataset(data, names) if data else None,
-        settings=Settings(**settings),
+        settings=scenarios[0],
         out=out,
         runtime=runtime,
         images=_image_count(images),
@@ -131,7 +99,14 @@ def command(
 
         def measure(device: Any) -> list[Result]:
             limit = budget if device.name not in LOCAL_DEVICES and images is None else None
-            return profile(dataclasses.replace(request, budget_seconds=limit), device, display.tell)
+            accelerator = "gpu" if device.name == "gpu" else "cpu"
+            requests = [
+                dataclasses.replace(
+                    request, budget_seconds=limit, settings=dataclasses.replace(chosen, accelerator=accelerator)
+                )
+                for chosen in scenarios
+            ]
+            return [result for one in requests for result in profile(one, device, display.tell)]
 
         results = [result for found in pool.map(measure, targets) for result in found]
     _show(results, out, as_json)

@@ -240,6 +240,8 @@ def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data:
     parts += [runtime] if runtime != RUNTIMES[artifact.format][0] else []
     parts += [f"{settings.threads}threads"] if settings.threads != 1 else []
     parts += [f"batch{settings.batch}"] if settings.batch != 1 else []
+    parts += [f"{settings.rate_hz:g}hz"] if settings.rate_hz else []
+    parts += [f"sustained{settings.sustained_seconds:g}s"] if settings.sustained_seconds else []
     parts += [] if with_data else ["nodata"]
     return "-".join(parts)
 
