@@ -68,6 +68,10 @@ def verdict_word(row: Row) -> str:
     return row.drift_verdict.partition(":")[0]
 
 
+def _after_colon(text: str) -> str:
+    return text.partition(":")[2].strip()
+
+
 def _real(row: Row, text: str) -> str:
     return "" if row.emulated else text
 
@@ -112,7 +116,7 @@ ALL = (
         lambda row: None if row.top1_drop is None else -row.top1_drop,
         _change_reach,
     ),
-    Column("Drift", "drift_verdict", verdict_word, numeric=False),
+    Column("Drift", "drift_verdict", verdict_word, detail=lambda row: _after_colon(row.drift_verdict), numeric=False),
     Column("Agreement", "agreement", lambda row: percent(row.agreement), lambda row: row.agreement),
     Column(
         "Latency",
@@ -144,5 +148,11 @@ ALL = (
         lambda row: "" if row.emulated or row.model_rss_bytes is None else f"model {size(row.model_rss_bytes)}",
         ranked=True,
     ),
-    Column("Stability", "stability", lambda row: _real(row, row.stability.partition(":")[0]), numeric=False),
+    Column(
+        "Stability",
+        "stability",
+        lambda row: _real(row, row.stability.partition(":")[0]),
+        detail=lambda row: _real(row, _after_colon(row.stability)),
+        numeric=False,
+    ),
 )

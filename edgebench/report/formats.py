@@ -50,9 +50,9 @@ def ratio(value: float) -> str:
     return f"{significant(value, 2)}x"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """Return `1 image`, `2 images`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def one_line(text: str) -> str:

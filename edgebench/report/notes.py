@@ -39,8 +39,8 @@ def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
         yield f"The evaluation set {name} has no labels: only agreement with the source model is known, not accuracy."
     skipped = {item: result for result in results if result.evaluation for item in result.evaluation.skipped}
     if skipped:
-        verb = "is" if len(skipped) == 1 else "are"
-        yield f"{count(len(skipped), 'image')} could not be read and {verb} not counted: {_listed(list(skipped))}"
+        names = list(skipped)
+        yield f"{count(len(names), 'image')} could not be read and {_are(names)} not counted: {_listed(names)}"
 
 
 def _calibration_notes(results: Sequence[Result]) -> Iterator[str]:
@@ -60,10 +60,15 @@ def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
             f"Emulated: {', '.join(emulated)}. Answers, drift and sizes there are real; times and memory are the "
             "emulator's, so they are neither ranked nor plotted."
         )
-    unstable = [row for row in rows if row.stability and not row.emulated and not row.stability.startswith(STABLE)]
-    for text in dict.fromkeys(row.stability for row in unstable):
-        names = [f"{row.label} on {row.device}" for row in unstable if row.stability == text]
-        yield f"Not measured on a quiet machine ({text}): {_listed(names)}."
+    timed = [row for row in rows if row.stability and not row.emulated]
+    for device, word in dict.fromkeys((row.device, row.stability.partition(":")[0]) for row in timed):
+        here = [row for row in timed if row.device == device]
+        names = [row.label for row in here if row.stability.partition(":")[0] == word]
+        if word != STABLE:
+            yield (
+                f"{len(names)} of {count(len(here), 'latency', 'latencies')} on {device} {_are(names)} {word}: "
+                f"{_listed(names)}. Why stands under stability; their figures hold less than their digits say."
+            )
 
 
 def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
@@ -99,6 +104,10 @@ def _own_notes(results: Sequence[Result]) -> Iterator[str]:
         having = [result.artifact for result in results if text in result.artifact.notes]
         names = dict.fromkeys(f"{artifact.model} {artifact.variant}" for artifact in having)
         yield f"{_listed(list(names))}: {text}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _listed(names: Sequence[str]) -> str:
