@@ -7,8 +7,8 @@ as each target prefers.
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,39 +77,46 @@ def predict(model: SourceModel, images: npt.NDArray[np.uint8]) -> npt.NDArray[np
 def to_onnx(model: SourceModel, path: Path) -> None:
     """Write a float32 .onnx, pixel_values (1, channels, height, width) -> logits (1, classes)."""
     with quiet():
-        torch.onnx.export(
+        program = torch.onnx.export(
             Logits(model.handle).eval(),
             (torch.zeros(1, model.channels, model.height, model.width),),
-            str(path),
             dynamo=True,
-            external_data=False,
             input_names=[INPUT],
             output_names=[OUTPUT],
             verbose=False,
         )
+    proto = program.model_proto
+    _drop_traces(proto.graph)
+    path.write_bytes(proto.SerializeToString())
 
 
 def to_tflite(model: SourceModel, path: Path) -> None:
     """Write a float32 .tflite, (1, height, width, channels) -> logits (1, classes), built-in operators only."""
-    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
     try:
-        import litert_torch  # imports TensorFlow: seconds that the other verbs do not pay
+        from edgebench.converters.huggingface_tflite import tflite_bytes  # imports litert-torch, for this verb only
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "litert_torch", EXTRA, "torch -> TFLite") from error
     with quiet():
         module, example = _channels_last(model)
-        litert_torch.convert(module, sample_kwargs={INPUT: example}).export(str(path))
+        path.write_bytes(tflite_bytes(module, {INPUT: example}))
 
 
 def to_savedmodel(model: SourceModel, path: Path) -> None:
     """Write a SavedModel folder with one signature, (1, height, width, channels) -> logits (1, classes)."""
-    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
     try:
         from edgebench.converters.huggingface_savedmodel import write_savedmodel  # imports TensorFlow
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "tensorflow", EXTRA, "torch -> SavedModel") from error
     with quiet():
         write_savedmodel(*_channels_last(model), path)
+
+
+def _drop_traces(graph: Any) -> None:
+    """Stack traces of the exporter are a quarter of a small file, and its stale shapes stop onnxruntime's quantiser."""
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del item.metadata_props[:]
 
 
 def _channels_last(model: SourceModel) -> tuple[Logits, torch.Tensor]:

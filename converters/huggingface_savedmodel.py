@@ -6,6 +6,7 @@ This is what jax2tf does for JAX. The weights are ordinary variables of the Save
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import torch
+
+os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
+
 from litert_converter.mlir import passmanager
 from litert_torch import fx_infra
 from litert_torch.backend import export
