@@ -103,7 +103,7 @@ def to_tflite(model: SourceModel, path: Path) -> None:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         path.write_bytes(converter.convert())
-    except Exception as error:  # noqa: BLE001 (the converter raises its own, undocumented classes)
+    except Exception as error:  # its classes are its own and undocumented
         raise ConversionError(f"TFLiteConverter: {keras_loading.first_line(error)}") from error
 
 

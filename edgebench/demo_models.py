@@ -47,7 +47,7 @@ def write_digits(folder: Path) -> None:
             Image.fromarray(image).save(place / f"{index:04d}.png")
 
 
-def train(directory: Path, report: Report = lambda line: None) -> list[Path]:
+def train(directory: Path, report: Report = print) -> list[Path]:
     """Train both nets, about a minute in all on two cores, and return their `.keras` files in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     return [
@@ -56,7 +56,7 @@ def train(directory: Path, report: Report = lambda line: None) -> list[Path]:
     ]
 
 
-def train_one(model: Any, path: Path, epochs: int, report: Report = lambda line: None) -> Path:
+def train_one(model: Any, path: Path, epochs: int, report: Report = print) -> Path:
     """Train `model` (uint8-ranged input, softmax output) on the digits and save it to `path`."""
     import keras
 

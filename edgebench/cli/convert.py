@@ -15,7 +15,8 @@ from edgebench.converters import sources
 from edgebench.errors import UsageError
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.conversion_cache import CALIBRATED
-from edgebench.pipeline.convert import Order, convert
+from edgebench.pipeline.convert import convert
+from edgebench.pipeline.manifests import Order
 from edgebench.preprocessing import parse
 from edgebench.records import OK, VARIANTS, Artifact, to_dict
 

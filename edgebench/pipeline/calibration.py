@@ -58,7 +58,8 @@ def prepare_images(
     plan: ImagePlan, preprocessing: Preprocessing, size: tuple[int, int, int], cache: Path, folder: Path
 ) -> Images:
     """Decode the planned images for a model of input `size` (height, width, channels) into `folder`."""
-    parity, calibration, notes = folder / "parity.npy", folder / "calibration.npy", ()
+    parity, calibration = folder / "parity.npy", folder / "calibration.npy"
+    notes: tuple[str, ...] = ()
     if plan.dataset is None:
         pixels = random_images(max(plan.count, PARITY_IMAGES), size, plan.seed)
         what = f"{PARITY_IMAGES} seeded random inputs"
@@ -83,7 +84,8 @@ def random_images(count: int, size: tuple[int, int, int], seed: int) -> npt.NDAr
     coarse = generator.integers(0, 256, (count, 8, 8, channels))
     rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
     noise = generator.integers(-32, 33, (count, height, width, channels))
-    return np.clip(coarse[:, rows][:, :, columns] + noise, 0, 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = np.clip(coarse[:, rows][:, :, columns] + noise, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _content_hash(dataset: Dataset) -> str:

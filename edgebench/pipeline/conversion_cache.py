@@ -19,7 +19,7 @@ FRAMEWORKS = {
     "keras": ("tensorflow", "keras"),
     "huggingface": ("torch", "transformers"),
 }
-TOOLS = {
+TOOLS: dict[str, dict[str, tuple[str, ...]]] = {
     "savedmodel": {"keras": (), "huggingface": ("litert-torch", "tensorflow")},
     "tflite": {
         "keras": ("ai-edge-quantizer", "ai-edge-litert"),

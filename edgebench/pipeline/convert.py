@@ -16,39 +16,16 @@ import numpy as np
 from edgebench import drift
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
-from edgebench.files import parse_record, sha256_file, size_bytes, write_json
+from edgebench.files import sha256_file, write_json
 from edgebench.pipeline import conversion_cache as cache
-from edgebench.pipeline.calibration import ImagePlan, Images, prepare_images
+from edgebench.pipeline.calibration import Images, prepare_images
 from edgebench.pipeline.gates import Verdict, run_gate
+from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, Source, to_dict
-from edgebench.runner.preprocess import guess_layout
+from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
 
 Tell = Callable[[dict[str, Any]], None]
 """Called with {"event": "started"|"finished"|"cached", "model":, "variant":, "artifact":}; from one thread."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """One source model and what is wanted of it."""
-
-    source: Source
-    name: str
-    preprocessing: Preprocessing | None  # None: the model brings its own (Hugging Face)
-    variants: tuple[str, ...]
-    labels: tuple[str, ...]
-    images: ImagePlan
-    out: Path
-    force: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """Where the artifacts of this model go."""
-        return self.out / "artifacts" / self.name
-
-    def key(self, variant: str) -> str:
-        """The cache key of one variant."""
-        return cache.conversion_key(self.source, self.preprocessing, variant, self.images.calibration, self.labels)
 
 
 def convert(order: Order, tell: Tell) -> list[Artifact]:
@@ -112,9 +89,12 @@ class _Conversion:
                         self._on_event(event, worker, remaining)
                 break
             except WorkerDied as error:
-                if not self.facts:
-                    raise UsageError(f"{self.order.source.spec} cannot be loaded: {error}") from error
+                if not self.facts or self.waiting:  # it fell while loading, or while running the source model itself
+                    raise UsageError(f"{self.order.source.spec} cannot be loaded and run: {error}") from error
                 self._write_failure(remaining.pop(0), CRASHED, str(error), 0.0)
+            except KeyboardInterrupt:
+                self._drop_queued_gates()
+                raise
             finally:
                 self._collect(wait=True)
 
@@ -191,82 +171,35 @@ class _Conversion:
                 self._write(event, future.result())
                 del self.gates[variant]
 
+    def _drop_queued_gates(self) -> None:
+        """Forget the gates that have not begun; the one that runs is nearly through and its artifact counts."""
+        self.gates = {variant: gate for variant, gate in self.gates.items() if not gate[1].cancel()}
+
     def _write(self, event: dict[str, Any], verdict: Verdict) -> None:
         """Move an artifact that passed to its place, then its manifest; the manifest alone where it did not."""
         variant, made = event["variant"], Path(event["path"])
-        if verdict.status != OK:
-            self._write_failure(variant, verdict.status, verdict.reason, event["seconds"], event, verdict)
-            return
         place = cache.artifact_path(self.order.folder, self.order.name, variant)
         _remove(place)
-        keep = variant.endswith(":float32") and variant != "savedmodel:float32"
-        if keep:  # the worker still makes other precisions from it
-            shutil.copyfile(made, place)
+        if verdict.status != OK:
+            self._record(variant, event, verdict, None)
+            return
+        if variant in ("tflite:float32", "onnx:float32"):
+            shutil.copyfile(made, place)  # the worker still makes the other precisions from it
         else:
             made.rename(place)
-        self._record(variant, OK, "", event["seconds"], event, verdict, place)
+        self._record(variant, event, verdict, place)
 
-    def _write_failure(
-        self,
-        variant: str,
-        status: str,
-        reason: str,
-        seconds: float,
-        event: dict[str, Any] | None = None,
-        verdict: Verdict | None = None,
-    ) -> None:
-        place = cache.artifact_path(self.order.folder, self.order.name, variant)
-        _remove(place)
-        self._record(variant, status, reason, seconds, event or {}, verdict, None)
+    def _write_failure(self, variant: str, status: str, reason: str, seconds: float) -> None:
+        _remove(cache.artifact_path(self.order.folder, self.order.name, variant))
+        self._record(variant, {"seconds": seconds}, Verdict(status, reason), None)
 
-    def _record(
-        self,
-        variant: str,
-        status: str,
-        reason: str,
-        seconds: float,
-        event: dict[str, Any],
-        verdict: Verdict | None,
-        place: Path | None,
-    ) -> None:
-        order, facts = self.order, self.facts
-        kind, _, precision = variant.partition(":")
-        calibration = order.images.calibration if precision in cache.CALIBRATED else None
-        notes = (*event.get("notes", ()), *(verdict.notes if verdict else ()))
-        if calibration is not None:
-            notes += self.images.notes if self.images else ()
-            notes += (
-                ("calibrated on random inputs: its accuracy means nothing",) if calibration.kind == "random" else ()
-            )
-        artifact = Artifact(
-            model=order.name,
-            format=kind,
-            precision=precision,
-            status=status,
-            reason=reason,
-            path=place.name if place else "",
-            sha256=event["sha256"] if place else "",
-            size_bytes=size_bytes(place) if place else 0,
-            parameters=facts["parameters"],
-            input=verdict.input if verdict else None,
-            output=verdict.output if verdict else None,
-            layout=guess_layout(verdict.input.shape) if verdict and verdict.input else "",
-            output_kind=self.output_kind,
-            labels=order.labels or tuple(facts["labels"]),
-            preprocessing=facts["preprocessing"],
-            source=order.source,
-            calibration=calibration,
-            recipe=event.get("recipe", ""),
-            parity_db=verdict.parity_db if verdict else None,
-            parity_inputs=self.images.described if self.images and verdict else "",
-            notes=notes,
-            tools=cache.tool_versions(order.source.converter, kind),
-            seconds=round(seconds, 3),
-            key=order.key(variant),
-        )
-        write_json(cache.manifest_path(cache.artifact_path(order.folder, order.name, variant)), artifact)
+    def _record(self, variant: str, event: dict[str, Any], verdict: Verdict, place: Path | None) -> None:
+        made = Made(event, verdict, place, self.facts, self.output_kind, self.images)
+        artifact = describe(self.order, variant, made)
+        path = cache.artifact_path(self.order.folder, self.order.name, variant)
+        write_json(cache.manifest_path(path), artifact)
         self.found[variant] = artifact
-        self.tell({"event": "finished", "model": order.name, "variant": variant, "artifact": artifact})
+        self.tell({"event": "finished", "model": self.order.name, "variant": variant, "artifact": artifact})
 
 
 def _remove(path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgebench import drift, registry
 from edgebench.devices.local import LocalDevice
+from edgebench.errors import EdgebenchError
 from edgebench.files import sha256_file
 from edgebench.records import FAILED, NAN, OK, Job, Preprocessing, Run, Settings, TensorSpec
 
@@ -61,7 +62,10 @@ def run_gate(
         indices=(),
         settings=Settings(timeout_seconds=TIMEOUT_SECONDS, pin=False),
     )
-    outcome = device.run(job, lambda event: None)
+    try:
+        outcome = device.run(job, lambda _: None)
+    except EdgebenchError as error:
+        return Verdict(FAILED, f"one run in a fresh process: {error}")
     run = outcome.run
     if run.status != OK or outcome.outputs is None:
         return Verdict(run.status, f"one run in a fresh process: {run.reason}", run.input, run.output)

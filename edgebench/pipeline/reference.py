@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from edgebench.errors import ConversionError
+from edgebench.converters import sources
+from edgebench.errors import ConversionError, UsageError
 from edgebench.files import atomic_path
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import Preprocessing, Source, to_dict
@@ -14,8 +15,13 @@ from edgebench.records import Preprocessing, Source, to_dict
 def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path, out: Path) -> None:
     """Run the source model on `images` (uint8 NHWC .npy) and write its outputs (images, classes) as float32 .npy.
 
-    Raises UsageError where the source model cannot be loaded any more, ConversionError where its process dies.
+    Raises UsageError where the source model has changed or cannot be loaded any more, ConversionError where its
+    process dies.
     """
+    options = dict(source.options)
+    found = sources.resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
+    if found.sha256 != source.sha256:
+        raise UsageError(f"{source.spec} is not the model that was converted any more: convert it again")
     with tempfile.TemporaryDirectory(prefix="edgebench-reference-") as name:
         folder = Path(name)
         made = folder / "outputs.npy"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from edgebench.devices.returns import signal_name
 from edgebench.errors import ConversionError, EdgebenchError, UsageError
 from edgebench.files import write_json
 
@@ -32,7 +33,7 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> WorkerProcess:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
+        self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(self._request)],
             stdin=subprocess.PIPE,
@@ -71,8 +72,6 @@ class WorkerProcess:
             yield event
         code = self._process.wait()
         if code < 0:
-            from edgebench.devices.local import signal_name
-
             raise WorkerDied(f"the converter died of {signal_name(-code)}")
         self._stderr.seek(0)
         lines = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()

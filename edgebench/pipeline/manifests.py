@@ -1,0 +1,93 @@
+"""What is wanted of a source model, and the manifest that says what became of one variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgebench.files import size_bytes
+from edgebench.pipeline import conversion_cache as cache
+from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
+from edgebench.pipeline.gates import Verdict
+from edgebench.records import Artifact, Preprocessing, Source
+from edgebench.runner.preprocess import guess_layout
+
+RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One source model and what is wanted of it."""
+
+    source: Source
+    name: str
+    preprocessing: Preprocessing | None  # None: the model brings its own (Hugging Face)
+    variants: tuple[str, ...]
+    labels: tuple[str, ...]
+    images: ImagePlan
+    out: Path
+    force: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the artifacts of this model go."""
+        return self.out / "artifacts" / self.name
+
+    def key(self, variant: str) -> str:
+        """The cache key of one variant."""
+        return cache.conversion_key(self.source, self.preprocessing, variant, self.images.calibration, self.labels)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the worker and the gate said about one variant. `place` is None where there is no artifact."""
+
+    event: dict[str, Any]
+    verdict: Verdict
+    place: Path | None
+    facts: dict[str, Any]  # the worker's `loaded` event
+    output_kind: str
+    images: Images | None
+
+
+def describe(order: Order, variant: str, made: Made) -> Artifact:
+    """Return the manifest of one variant, finished or failed."""
+    kind, _, precision = variant.partition(":")
+    verdict, place, event = made.verdict, made.place, made.event
+    calibration = order.images.calibration if precision in cache.CALIBRATED else None
+    return Artifact(
+        model=order.name,
+        format=kind,
+        precision=precision,
+        status=verdict.status,
+        reason=verdict.reason,
+        path=place.name if place else "",
+        sha256=event["sha256"] if place else "",
+        size_bytes=size_bytes(place) if place else 0,
+        parameters=made.facts["parameters"],
+        input=verdict.input,
+        output=verdict.output,
+        layout=guess_layout(verdict.input.shape) if verdict.input else "",
+        output_kind=made.output_kind,
+        labels=order.labels or tuple(made.facts["labels"]),
+        preprocessing=made.facts["preprocessing"],
+        source=order.source,
+        calibration=calibration,
+        recipe=event.get("recipe", ""),
+        parity_db=verdict.parity_db,
+        parity_inputs=made.images.described if made.images and "sha256" in event else "",
+        notes=_notes(order, made, calibrated=calibration is not None),
+        tools=cache.tool_versions(order.source.converter, kind),
+        seconds=round(event["seconds"], 3),
+        key=order.key(variant),
+    )
+
+
+def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:
+    notes = (*made.event.get("notes", ()), *made.verdict.notes)
+    if calibrated and made.images:
+        notes += made.images.notes
+    if calibrated and order.images.calibration and order.images.calibration.kind == RANDOM:
+        notes += (RANDOM_NOTE,)
+    return notes
