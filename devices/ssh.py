@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -24,13 +25,14 @@ from edgebench.devices.returns import failed, most_output_bytes, read_outcome
 from edgebench.devices.upload import upload
 from edgebench.errors import DeviceError
 from edgebench.files import MAX_RECORD_BYTES, sha256_file
-from edgebench.records import FAILED, Job, to_dict
+from edgebench.records import CRASHED, FAILED, Job, to_dict
 
 POLL_SECONDS = 10.0
 GRACE_SECONDS = 60.0  # after a job's own time-out, before the host ends it
 BUSY_PAUSE_SECONDS = 2.0
 BUSY_PATIENCE_SECONDS = 3600.0
 MAX_STDERR = 1 << 20
+FULL_DISK_BYTES = 1 << 20
 
 
 class SshDevice:
@@ -162,9 +164,11 @@ class SshDevice:
             (folder / "stderr").read_bytes()[-4000:].decode(errors="replace") if (folder / "stderr").exists() else ""
         )
         outcome = read_outcome(job, folder, code, stderr, phase, rows)
-        if state.get("out_of_memory") is True and code == -9:
-            reason = f"{outcome.run.reason}: the kernel killed it for want of memory"
-            return failed(job, outcome.run.status, reason)
+        if state.get("out_of_memory") is True and code == -signal.SIGKILL:
+            return failed(job, CRASHED, f"{outcome.run.reason}: the kernel killed it for want of memory")
+        free = state.get("disk_free_bytes")
+        if outcome.run.status == FAILED and isinstance(free, int) and free < FULL_DISK_BYTES:
+            return failed(job, FAILED, f"No space left on the disk of {self.name}: {outcome.run.reason}")
         return outcome
 
     def _fetch(self, identifier: str, file: str, limit: int, target: Path) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from typing import Any, Optional
+
+KEPT_BYTES = 512  # room for how the job ended, taken beforehand: its disk may be full by then
 
 
 def detach(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
@@ -39,15 +42,15 @@ def kill(folder: str) -> None:
         time.sleep(0.1)
     with open(path) as stream:
         pids = json.load(stream)
-    for group in (pids["supervisor"], pids["runner"]):
-        try:
-            os.killpg(group, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pids["supervisor"], signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pids["runner"], signal.SIGKILL)
 
 
 def _supervise(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
     before = _oom_kills()
+    _note(folder, "exit.json.kept", {}, KEPT_BYTES)
     began = time.monotonic()
     with open(os.path.join(folder, "progress"), "wb") as out, open(os.path.join(folder, "stderr"), "wb") as errors:
         process = subprocess.Popen(
@@ -60,7 +63,7 @@ def _supervise(folder: str, command: list[str], paths: list[str], timeout: float
             start_new_session=True,
             pass_fds=(lock,),  # as long as the runner lives, the device is busy, supervisor or not
         )
-        _note(folder, "pids.json", {"supervisor": os.getpgrp(), "runner": process.pid})
+        _note(folder, "pids.json", {"supervisor": os.getpid(), "runner": process.pid})
         code: Optional[int]
         try:
             code = process.wait(timeout)
@@ -69,8 +72,18 @@ def _supervise(folder: str, command: list[str], paths: list[str], timeout: float
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
         process.wait()
-    ended = {"code": code, "seconds": time.monotonic() - began, "out_of_memory": _oom_kills() > before}
-    _note(folder, "exit.json", ended)
+    free = shutil.disk_usage(folder).free
+    if code != 0:
+        shutil.rmtree(os.path.join(folder, "out"), ignore_errors=True)  # half of a result would only fill the disk
+    ended = {
+        "code": code,
+        "seconds": time.monotonic() - began,
+        "out_of_memory": _oom_kills() > before,
+        "disk_free_bytes": free,
+    }
+    with open(os.path.join(folder, "exit.json.kept"), "r+") as stream:
+        stream.write(json.dumps(ended))
+    os.replace(os.path.join(folder, "exit.json.kept"), os.path.join(folder, "exit.json"))
 
 
 def _environment(paths: list[str]) -> dict[str, str]:
@@ -78,10 +91,10 @@ def _environment(paths: list[str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def _note(folder: str, name: str, value: dict[str, Any]) -> None:
+def _note(folder: str, name: str, value: dict[str, Any], size: int = 0) -> None:
     path = os.path.join(folder, name)
     with open(path + ".new", "w") as stream:
-        json.dump(value, stream)
+        stream.write(json.dumps(value).ljust(size))
     os.replace(path + ".new", path)
 
 

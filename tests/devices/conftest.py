@@ -1,0 +1,71 @@
+"""A local sshd for every test of the protocol; the emulated Pis are started once, where a test asks for one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgebench.devices.ssh import SshDevice
+from tests.devices.jobs import install_odd
+from tests.devices.sshd import SSHD, LocalSshd
+from tests.virtual_pi import machine
+from tests.virtual_pi.rootfs import CannotBuildError
+
+
+def cannot(reason: str) -> None:
+    """Skip, but never in CI: there it is a failure that nothing was tested."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def openssh() -> None:
+    if Path(SSHD).exists() and shutil.which("ssh"):
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        cannot("no sshd here, and no way to install one")
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "openssh-server", "openssh-client"]
+    for command in (["apt-get", "update", "-q"], install):
+        done = subprocess.run(command, capture_output=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode:
+            cannot(f"{' '.join(command)} failed: {done.stderr[-200:]!r}")
+
+
+@pytest.fixture
+def board(openssh: None, tmp_path: Path) -> Iterator[LocalSshd]:
+    """A device that is this machine, behind its own sshd. Nothing of it may be left running."""
+    sshd = LocalSshd(tmp_path / "board")
+    yield sshd
+    sshd.stop()
+    sshd.wait_until_idle()
+
+
+@pytest.fixture
+def events() -> list[dict]:
+    return []
+
+
+@pytest.fixture
+def device(board: LocalSshd, events: list[dict], tmp_path: Path) -> Iterator[SshDevice]:
+    """A connected device with the odd runtime."""
+    with SshDevice(board.config(), "a test", events.append, install=False) as connected:
+        install_odd(connected, tmp_path)
+        yield connected
+
+
+@pytest.fixture(scope="session", params=["arm64", "armhf"])
+def pi(request: pytest.FixtureRequest) -> Iterator[machine.VirtualPi]:
+    """A bare emulated Raspberry Pi. Its root folder is kept in build/ from session to session."""
+    try:
+        started = machine.start(request.param)
+    except CannotBuildError as error:
+        cannot(str(error))
+        raise
+    yield started
+    started.stop()

@@ -1,0 +1,66 @@
+"""A runtime for tests, carried to a device like any other: what it does stands in the artifact, as JSON.
+
+{"sleep": 3} waits at every invoke; {"signal": 11} dies of it; {"run.json": "text"} answers with that text;
+{"copy": {"run.json": "/etc/passwd"}} links files into the answer; {"count": "file"} notes every start there.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgebench.records import TensorSpec
+
+__version__ = "1"
+
+
+class Session:
+    name, version = "odd", "1"
+    input = TensorSpec("in", (1, 4, 4, 3), "float32")
+    output = TensorSpec("out", (1, 2), "float32")
+
+    def __init__(self, does):
+        self.does = does
+
+    def copy_in(self, array):
+        self.mean = float(np.mean(array))
+
+    def invoke(self):
+        if "signal" in self.does:
+            os.kill(os.getpid(), self.does["signal"])
+        time.sleep(self.does.get("sleep", 0))
+
+    def copy_out(self):
+        return np.array([[self.mean, 1 - self.mean]], np.float32)
+
+    def facts(self):
+        return {}
+
+    def close(self):
+        pass
+
+
+def open_session(name, path, settings):
+    does = json.loads(Path(path).read_text())
+    out = Path(sys.argv[2])
+    if "count" in does:
+        with open(does["count"], "a") as stream:
+            stream.write(f"{os.getpid()}\n")
+    if "print" in does:
+        os.write(1, b"x" * does["print"])
+    if "fill" in does:
+        with open(out / "filler", "wb") as stream:
+            stream.write(b"\0" * does["fill"])
+    if "answer" in does:
+        for file, hexadecimal in does["answer"].items():
+            (out / file).write_bytes(bytes.fromhex(hexadecimal))
+        for file, target in does.get("link", {}).items():
+            os.symlink(target, out / file)
+        for file, size in does.get("sparse", {}).items():
+            with open(out / file, "wb") as stream:
+                stream.truncate(size)
+        os._exit(0)
+    return Session(does)

@@ -1,0 +1,154 @@
+"""Jobs, uploads and returns over a real sshd on this machine."""
+
+import dataclasses
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from edgebench import registry
+from edgebench.devices.local import LocalDevice
+from edgebench.devices.ssh import SshDevice
+from edgebench.files import sha256_file
+from edgebench.records import OK, TIMEOUT, Job, Preprocessing, Settings
+from tests.devices.jobs import QUICK, install_odd, odd_job
+from tests.devices.sshd import LocalSshd
+from tests.models import onnx_models
+
+pytestmark = pytest.mark.device
+
+
+def real_job(device, folder, kind: str) -> Job:
+    model = onnx_models.classifier(folder / "model.onnx")
+    images = folder / "images.npy"
+    np.save(images, np.random.default_rng(1).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8))
+    return Job(
+        kind=kind,
+        artifact=device.put(model, sha256_file(model)),
+        artifact_sha256=sha256_file(model),
+        runtime="onnxruntime",
+        runtime_module=registry.RUNTIMES["onnxruntime"],
+        input=None,
+        output=None,
+        layout="NHWC",
+        preprocessing=Preprocessing("none"),
+        images=device.put(images, sha256_file(images)),
+        images_sha256=sha256_file(images),
+        indices=(0, 2, 3),
+        settings=Settings(min_runs=10, min_seconds=0.05, max_seconds=1, timeout_seconds=60),
+    )
+
+
+def test_a_device_measures_what_this_machine_measures(board: LocalSshd, tmp_path):
+    with SshDevice(board.config()) as far, LocalDevice() as near:
+        info = far.info()
+        assert info.runtimes["onnxruntime"] == near.info().runtimes["onnxruntime"]
+        assert not info.emulated
+        job = real_job(far, tmp_path, "accuracy")
+        there, here = far.run(job, lambda e: None), near.run(real_job(near, tmp_path, "accuracy"), lambda e: None)
+        assert there.run.status == OK and there.run.images == 3
+        np.testing.assert_array_equal(there.outputs, here.outputs)
+        memory = far.run(dataclasses.replace(job, kind="memory"), lambda e: None)
+        latency = far.run(dataclasses.replace(job, kind="latency"), lambda e: None)
+        assert memory.run.memory[-1].rss_bytes > 10_000_000
+        assert len(latency.run.latency_ns) >= 10 and latency.outputs is None
+    assert not [name for name in board.files() if name.startswith(("jobs", "incoming"))]
+
+
+def test_what_is_there_is_not_sent_again(board: LocalSshd, tmp_path):
+    file = tmp_path / "a model; rm -rf $HOME.tflite"
+    file.write_bytes(np.random.default_rng(0).bytes(3_000_000))
+    folder = tmp_path / "saved model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "variables" / "data").write_bytes(b"")
+    with SshDevice(board.config(), progress=lambda e: None) as device:
+        path = device.put(file, sha256_file(file))
+        place = device.put(folder, sha256_file(folder))
+        first = device.bytes_sent
+        assert device.put(file, sha256_file(file)) == path
+        assert device.put(folder, sha256_file(folder)) == place
+        assert device.bytes_sent - first < 0.01 * first
+    objects = board.store / "objects"
+    assert (objects / sha256_file(file) / "a_model__rm_-rf__HOME.tflite").read_bytes() == file.read_bytes()
+    assert (objects / sha256_file(folder) / "saved_model/saved_model.pb").read_bytes() == b"graph"
+
+
+def test_an_upload_tells_its_rate(device, events, tmp_path):
+    file = tmp_path / "big"
+    file.write_bytes(bytes(2_000_000))
+    device.put(file, sha256_file(file))
+    last = [event for event in events if event["event"] == "upload"][-1]
+    assert last["done"] == last["total"] == 2_000_000 and last["bytes_per_second"] > 0
+
+
+def test_progress_comes_while_the_job_runs(device, tmp_path):
+    seen: list[tuple[float, dict]] = []
+    begin = time.monotonic()
+    job = odd_job(device, tmp_path, {"sleep": 0.3})
+    assert device.run(job, lambda event: seen.append((time.monotonic() - begin, event))).run.status == OK
+    counts = [(when, event["done"]) for when, event in seen if event["phase"] == "images"]
+    assert [done for _, done in counts] == [1, 2, 3, 4, 5]
+    assert counts[-1][0] - counts[0][0] > 0.5
+
+
+def test_a_job_that_takes_too_long_is_a_timeout_and_leaves_no_process(device, board, tmp_path):
+    settings = dataclasses.replace(QUICK, timeout_seconds=1.5)
+    job = odd_job(device, tmp_path, {"sleep": 60}, settings=settings)
+    outcome = device.run(job, lambda event: None)
+    assert outcome.run.status == TIMEOUT
+    assert outcome.run.reason == "no result within 1.5 s, last seen in phase 'load'"
+
+
+def test_one_measurement_at_a_time(device, board, tmp_path):
+    """A second host waits for the first, and says for whom."""
+    other_events: list[dict] = []
+    first = odd_job(device, tmp_path, {"sleep": 0.4})
+    spans = {}
+
+    def measure(name, which, job, tell):
+        which.run(job, tell)
+        spans[name] = time.monotonic()
+
+    with SshDevice(board.config(), "another", install=False) as other:
+        other.facts()
+        second = dataclasses.replace(first, repetition=1)
+        thread = threading.Thread(target=measure, args=("first", device, first, lambda e: None))
+        thread.start()
+        time.sleep(0.8)
+        measure("second", other, second, other_events.append)
+        thread.join()
+    assert spans["first"] < spans["second"]
+    assert "@" in next(event["owner"] for event in other_events if event["event"] == "busy")
+
+
+def test_four_devices_take_as_long_as_one(openssh, tmp_path):
+    boards = [LocalSshd(tmp_path / f"board{n}", f"board{n}") for n in range(4)]
+    devices = [SshDevice(board.config(), install=False) for board in boards]
+    seconds = 12.0
+    try:
+        for device in devices:
+            install_odd(device, tmp_path)
+        jobs = [odd_job(device, tmp_path, {"sleep": seconds}, indices=(0,)) for device in devices]
+
+        def measure(device, job):
+            assert device.run(job, lambda event: None).run.status == OK
+
+        begin = time.monotonic()
+        measure(devices[0], jobs[0])
+        alone = time.monotonic() - begin
+        jobs = [dataclasses.replace(job, repetition=1) for job in jobs]
+        threads = [threading.Thread(target=measure, args=pair) for pair in zip(devices, jobs, strict=True)]
+        begin = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        together = time.monotonic() - begin
+    finally:
+        for device in devices:
+            device.__exit__(None, None, None)
+        for board in boards:
+            board.stop()
+    assert together <= 1.15 * alone, f"{together:.1f} s for four, {alone:.1f} s for one"
