@@ -82,3 +82,21 @@ def read_facts(answer: dict[str, Any], name: str) -> Facts:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])[:100]
         raise DeviceError(f"{name} describes itself in a way that cannot be: {where}: {first['msg']}") from error
+
+
+class Usage(BaseModel):
+    """What edgebench keeps on a device."""
+
+    model_config = CONFIG
+
+    root: Path
+    size: Count
+    files: Count
+
+
+def read_usage(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Check what the agent says about its store."""
+    try:
+        return Usage.model_validate(answer).model_dump()
+    except ValidationError as error:
+        raise DeviceError(f"{name} describes its store in a way that cannot be") from error

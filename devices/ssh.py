@@ -18,8 +18,8 @@ from edgebench.devices.bundle import write_bundle
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.connection import Connection
 from edgebench.devices.events import ProgressReader
-from edgebench.devices.facts import Facts, read_facts
-from edgebench.devices.plan import missing_families, usable_runtimes
+from edgebench.devices.facts import Facts, read_facts, read_usage
+from edgebench.devices.plan import FAMILIES, missing_families, usable_runtimes
 from edgebench.devices.provision import provision
 from edgebench.devices.returns import failed, most_output_bytes, read_outcome
 from edgebench.devices.upload import upload
@@ -54,7 +54,6 @@ class SshDevice:
         self._rows: dict[str, int] = {}
         self._facts: Facts | None = None
         self._bundle = ""
-        self._reasons: dict[str, str] = {}
 
     def __enter__(self) -> SshDevice:
         return self
@@ -78,12 +77,30 @@ class SshDevice:
 
     def info(self) -> DeviceInfo:
         """Describe the device, after carrying over what it lacks of the runtimes."""
-        facts = self.facts()
-        if self._install and missing_families(facts):
-            self._reasons = provision(self._connection, facts, self._progress)
-            facts = self.facts()
+        reasons = self.install() if self._install and missing_families(self.facts()) else {}
+        facts = self._known_facts()
         emulated = self.config.emulated or facts.emulator is not None
-        return DeviceInfo(self.name, usable_runtimes(facts), emulated, self._reasons)
+        return DeviceInfo(self.name, usable_runtimes(facts), emulated, reasons)
+
+    def runtimes(self) -> dict[str, str]:
+        """Return runtime -> version of what can be used there now."""
+        return usable_runtimes(self._known_facts())
+
+    def install(self, upgrade: bool = False) -> dict[str, str]:
+        """Carry over the runtimes it lacks; return format -> why nothing there can run it."""
+        families = tuple(FAMILIES) if upgrade else None
+        reasons = provision(self._connection, self.facts(), self._progress, families, refresh=upgrade)
+        self.facts()
+        return reasons
+
+    def usage(self) -> dict[str, Any]:
+        """Return the folder edgebench uses there, with its bytes (`size`) and number of `files`."""
+        return read_usage(self._connection.request("usage")[0], self.name)
+
+    def remove_all(self) -> dict[str, Any]:
+        """End what runs there and delete the folder; return what `usage` would have said."""
+        self._connection.request("kill_all")
+        return read_usage(self._connection.request("remove_all")[0], self.name)
 
     def put(self, path: Path, sha256: str) -> str:
         """Make a file or folder available on the device and return its path there."""
@@ -103,9 +120,12 @@ class SshDevice:
         with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
             return self._collect(request["id"], job, state, phase, Path(folder))
 
+    def _known_facts(self) -> Facts:
+        return self._facts or self.facts()
+
     def _request(self, job: Job) -> dict[str, Any]:
         """Name the job by its content: the same job in the same session is the same folder on the device."""
-        facts = self._facts or self.facts()
+        facts = self._known_facts()
         if not self._bundle:
             with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
                 bundle = write_bundle(Path(folder))
