@@ -17,7 +17,7 @@ from edgebench.statistics import enough_processes
 
 HERE = Path(__file__).resolve().parent
 BUILT = HERE.parent / "build" / "benchmarks"
-MODEL = "keras:MobileNetV2?weights=none&classes=10"
+MODEL = "keras:MobileNetV2?weights=none&classes=10&input_size=96"
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -33,7 +33,7 @@ def artifact(path: Path | None) -> Path:
         return path
     found = sorted(BUILT.rglob("*.tflite"))
     if not found:
-        command = [sys.executable, "-m", "edgebench", "convert", MODEL, "--input-size", "96x96"]
+        command = [sys.executable, "-m", "edgebench", "convert", MODEL]
         subprocess.run([*command, "--to", "tflite:float32", "--out", str(BUILT)], check=True)
         found = sorted(BUILT.rglob("*.tflite"))
     return found[0]

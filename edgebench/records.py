@@ -165,7 +165,7 @@ class Job:
     """One process on one device: what the runner reads. Paths are the device's own."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
-    kind: str  # memory, latency or accuracy
+    kind: str  # memory, latency, accuracy or operators
     artifact: str
     artifact_sha256: str
     runtime: str
@@ -195,6 +195,17 @@ class PhaseMemory:
 
 
 @dataclass(frozen=True)
+class OperatorTime:
+    """What one node of the graph costs in one inference: `time_ns` is the median over the profiled ones."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    name: str
+    kind: str  # the operator: Conv, MatMul, ..
+    time_ns: int
+    place: str  # the execution provider or delegate that ran it
+
+
+@dataclass(frozen=True)
 class Run:
     """What one process on one device measured, or the reason it could not."""
 
@@ -219,6 +230,7 @@ class Run:
     stopped_by: str = ""  # interval, budget or count: why the measuring ended
     memory: tuple[PhaseMemory, ...] = ()
     memory_method: str = ""  # how the numbers were read: "VmHWM" or the fall-back in words
+    operators: tuple[OperatorTime, ...] = ()  # the most expensive first
     images: int = 0
     environment: dict[str, Scalar] = field(default_factory=dict)
     started: str = ""  # ISO 8601, UTC

@@ -150,6 +150,39 @@ def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySum
     )
 
 
+def joules_per_image(runs: Sequence[Run]) -> float | None:
+    """Return the energy of one image above idle, the median over processes; None where nothing counted it."""
+    values = []
+    for run in latency_runs(runs):
+        used, idle = run.environment.get("energy_joules"), run.environment.get("energy_idle_watts")
+        seconds = run.environment.get("energy_seconds")
+        if isinstance(used, float) and isinstance(idle, float) and isinstance(seconds, float):
+            values.append((used - idle * seconds) / (len(run.latency_ns) * run.settings.batch))
+    return orderstats.median(values) if values else None
+
+
+def first_and_last(runs: Sequence[Run], seconds: float = 60.0) -> tuple[float, float] | None:
+    """Return the median latencies in ns of the first and the last minute of a sustained run; None without one.
+
+    Calls follow one another without a pause, so their latencies add up to the time.
+    """
+    sustained = [run for run in latency_runs(runs) if run.settings.sustained_seconds > 0]
+    if not sustained:
+        return None
+    samples = sustained[-1].latency_ns
+    window = min(seconds, sustained[-1].settings.sustained_seconds / 2) * 1e9
+    return orderstats.median(_within(samples, window)), orderstats.median(_within(samples[::-1], window))
+
+
+def _within(samples: Sequence[int], nanoseconds: float) -> Sequence[int]:
+    total = 0
+    for count, sample in enumerate(samples, 1):
+        total += sample
+        if total >= nanoseconds:
+            return samples[:count]
+    return samples
+
+
 def student(values: Sequence[float], confidence: float) -> tuple[float, float]:
     """Return mean and half-width of Student's t interval of the mean (two values or more)."""
     n = len(values)

@@ -60,6 +60,7 @@ SCENARIOS = (
     ),
     _option("sustained_seconds", Duration(), "Keep going this long (10m) and compare the first minute with the last."),
     click.option("--throughput", type=Batches(), help="Measure with each of these batch sizes: 1,8,32."),
+    click.option("--operators", is_flag=True, help="Also show the most expensive operators of each artifact."),
 )
 CARE = (
     _option("threads", COUNT, "Threads of the runtime."),

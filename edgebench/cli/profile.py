@@ -13,8 +13,11 @@ import click
 
 from edgebench.cli.display import Display
 from edgebench.cli.measuring import make_settings, measuring_options
+from edgebench.cli.operators import operator_lines
 from edgebench.data import open_dataset
+from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
+from edgebench.errors import DeviceError
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.profile import Request, profile
 from edgebench.preprocessing import parse
@@ -94,10 +97,12 @@ def command(
         preprocessing=rule,
         fresh=fresh,
     )
-    targets = [open_device(name, Path.cwd()) for name in dict.fromkeys(devices)]
-    with Display(quiet=as_json) as display, ThreadPoolExecutor(len(targets)) as pool:
+    lost: list[DeviceError] = []
+    with Display(quiet=as_json) as display, ThreadPoolExecutor(len(set(devices))) as pool:
+        session = str(out.resolve())
+        targets = [open_device(name, Path.cwd(), session, display.tell) for name in dict.fromkeys(devices)]
 
-        def measure(device: Any) -> list[Result]:
+        def measure(device: Device) -> list[Result]:
             limit = budget if device.name not in LOCAL_DEVICES and images is None else None
             accelerator = "gpu" if device.name == "gpu" else "cpu"
             requests = [
@@ -106,11 +111,17 @@ def command(
                 )
                 for chosen in scenarios
             ]
-            return [result for one in requests for result in profile(one, device, display.tell)]
+            try:
+                return [result for one in requests for result in profile(one, device, display.tell)]
+            except DeviceError as error:  # the other devices go on
+                lost.append(error)
+                return []
 
         results = [result for found in pool.map(measure, targets) for result in found]
     _show(results, out, as_json)
-    return 0 if all(result.status == OK for result in results) else 1
+    for error in lost:
+        click.echo(f"edgebench: {error}", err=True)
+    return 0 if not lost and all(result.status == OK for result in results) else 1
 
 
 def _image_count(text: str | None) -> int | None:
@@ -131,4 +142,6 @@ def _show(results: list[Result], out: Path, as_json: bool) -> None:
         click.echo(json.dumps([row_of(result) for result in results], indent=1))
         return
     print_table(results, make_console())
+    for result in results:
+        click.echo("".join(f"{line}\n" for line in operator_lines(result)), nl=False)
     click.echo(f"\nResults: {out / 'results'}    Next: edgebench report {out / 'results'}")

@@ -119,7 +119,7 @@ class _Sweep:
         """Memory and accuracy cell by cell, then latency in rounds of random order, so that drift hurts all alike."""
         live = [cell for cell in cells if cell.status == OK]
         settings = self._request.settings
-        self._total = len(live) * (1 + settings.processes + (self._request.dataset is not None))
+        self._total = len(live) * (1 + settings.processes + (self._request.dataset is not None) + settings.operators)
         for cell in live:  # before anything is measured: labels that do not fit are the user's to mend
             if self._request.dataset is not None and cell.artifact.input is not None:
                 cell.exam = self._exam(cell)
@@ -128,6 +128,8 @@ class _Sweep:
             self._describe(cell)
             if self._request.dataset is not None:
                 self._examine(cell)
+            if settings.operators:
+                self._run(cell, "operators")
         order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
         for repetition in range(settings.processes):
             for cell in order.sample(live, len(live)):
@@ -203,7 +205,8 @@ class _Sweep:
         )
         outcome = self._journal.find(job)
         if outcome is None:
-            outcome = self._device.run(job, lambda event: self._tell({**event, "cell": cell.name, "kind": kind}))
+            where = {"device": self._info.name, "cell": cell.name, "kind": kind}
+            outcome = self._device.run(job, lambda event: self._tell({**event, **where}))
             self._journal.add(job, outcome)
         cell.runs.append(outcome.run)
         if outcome.run.status != OK:

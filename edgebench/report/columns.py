@@ -17,7 +17,8 @@ DESCRIPTIONS = {
     "top5": "Share of images whose label is among its first five choices.",
     "loss": "Mean cross-entropy against the labels, in nats.",
     "top1_reference": "Top-1 of the source model itself, in its own framework, on the same images.",
-    "top1_drop": "Top-1 lost against the source model, as a share; negative where the artifact did better.",
+    "top1_drop": "Top-1 lost against the source model, as a share; negative where the artifact did better. Tables for people "
+    "show the change instead, in points: -1.2 is a drop of 1.2 points.",
     "top1_drop_low": "Lower end of the 95% interval of that drop.",
     "top1_drop_high": "Upper end of the 95% interval of that drop.",
     "agreement": "Share of images on which artifact and source model choose the same class; needs no labels.",
@@ -57,5 +58,10 @@ DESCRIPTIONS = {
     "artifact_sha256": "Hash of the artifact.",
     "created": "When it was measured, UTC.",
     "subject": "What is compared in accuracy: the model, with its source or images where there are several.",
+    "scenario": "How images were sent; empty: one batch after another.",
+    "images_per_second": "Images in a second at the median latency, one batch after another.",
+    "first_minute_ms": "Median latency of the first minute of a sustained run.",
+    "last_minute_ms": "Median latency of its last minute: higher where the device got hot.",
+    "joules_per_image": "Energy of one image above what the machine draws when idle; empty where nothing counts it.",
     "notes": "What the conversion had to say.",
 }

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from edgebench.records import VARIANTS, Result, Scalar, Settings
 from edgebench.report.formats import count
 
-RANKING_SETTINGS = ("threads", "batch")  # results that differ in these are never ranked together
-UNIMPORTANT_SETTINGS = ("seed", "timeout_seconds")  # they change no number
+RANKING_SETTINGS = (
+    "threads",
+    "batch",
+    "rate_hz",
+    "sustained_seconds",
+    "accelerator",
+)  # results that differ in these are never ranked together
+UNIMPORTANT_SETTINGS = ("seed", "timeout_seconds", "operators")  # they change no number
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class Conditions:
     machine: str
     threads: int
     batch: int
+    accelerator: str
+    scenario: str  # empty: one batch after another
     emulated: bool
 
     @property
@@ -28,6 +36,8 @@ class Conditions:
         """One line for people: device, threads, batch, machine."""
         parts = [self.device, count(self.threads, "thread")]
         parts += [f"batch {self.batch}"] if self.batch != 1 else []
+        parts += [self.accelerator] if self.accelerator not in ("cpu", self.device) else []
+        parts += [self.scenario] if self.scenario else []
         parts += ["emulated"] if self.emulated else []
         parts += [self.machine] if self.machine else []
         return " · ".join(parts)
@@ -50,8 +60,17 @@ def conditions(result: Result) -> Conditions:
         machine=machine(environment(result)),
         threads=result.settings.threads,
         batch=result.settings.batch,
+        accelerator=result.settings.accelerator,
+        scenario=scenario(result.settings),
         emulated=result.emulated,
     )
+
+
+def scenario(settings: Settings) -> str:
+    """Say how images were sent; empty where one batch followed another."""
+    if settings.rate_hz:
+        return f"{settings.rate_hz:g} images a second"
+    return f"sustained for {settings.sustained_seconds:g} s" if settings.sustained_seconds else ""
 
 
 def environment(result: Result) -> dict[str, Scalar]:

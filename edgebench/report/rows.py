@@ -12,9 +12,9 @@ from typing import Any
 
 from edgebench import drift
 from edgebench.records import OK, PhaseMemory, Result
-from edgebench.report.conditions import calibration_words, conditions, runtime_version
+from edgebench.report.conditions import calibration_words, conditions, runtime_version, scenario
 from edgebench.stability import stability
-from edgebench.statistics import LatencySummary, latency_summary
+from edgebench.statistics import LatencySummary, first_and_last, joules_per_image, latency_summary
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ class Row:
     artifact_sha256: str
     created: str
     notes: str
+    scenario: str  # empty: one image after another
+    images_per_second: float | None
+    first_minute_ms: float | None
+    last_minute_ms: float | None
+    joules_per_image: float | None
     subject: str  # the model, and its source or images where the report holds several of either under that name
 
     @property
@@ -123,6 +128,7 @@ def to_row(result: Result) -> Row:
         subject=artifact.model,
         **_accuracy_columns(result),
         **_latency_columns(result),
+        **_scenario_columns(result),
         **_memory_columns(result),
     )
 
@@ -194,6 +200,20 @@ _LATENCY = {
     "invoke_ms_median": "invoke_median_ns",
     "preprocess_ms_median": "preprocess_median_ns",
 }
+
+
+def _scenario_columns(result: Result) -> dict[str, Any]:
+    """How images were sent, and what only some scenarios or machines tell."""
+    settings = result.settings
+    summary = latency_summary(result.runs)
+    first, last = first_and_last(result.runs) or (None, None)
+    return {
+        "scenario": scenario(settings),
+        "images_per_second": settings.batch * 1e9 / summary.median_ns if summary and not settings.rate_hz else None,
+        "first_minute_ms": _ms(first),
+        "last_minute_ms": _ms(last),
+        "joules_per_image": joules_per_image(result.runs),
+    }
 
 
 def _ms(value_ns: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The three kinds of job: memory, latency and accuracy. Each loads the artifact itself, in its own fresh process."""
+"""The kinds of job: memory, latency, accuracy, operators. Each loads the artifact itself, in its own fresh process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgebench.records import NAN, Job, Run, TensorSpec
+from edgebench.runner import energy
 from edgebench.runner.measure import measure, no_collection, time_once, warm_up
 from edgebench.runner.memory import MemoryProbe
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
@@ -51,6 +52,7 @@ def memory(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
 def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     """Measure load, first inference, warm-up and steady latency; preprocessing is timed on its own."""
     del out
+    idle = energy.idle_watts()
     emit("load")
     session, load_ns = _open(job, runtime)
     batches, preprocess_ns = [], []
@@ -65,12 +67,13 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
         first = time_once(session, batches[0])
         warmup_ns = warm_up(session, batches, job.settings)
     emit("steady")
-    before = read_state()
+    before, meter = read_state(), energy.read()
     steady = measure(session, batches, job.settings)
+    machine = {**energy.table(meter, energy.read(), idle), **between(before, read_state())}
     run = _described(run, session)
     return dataclasses.replace(
         run,
-        environment={**run.environment, **between(before, read_state())},
+        environment={**run.environment, **machine},
         load_ns=load_ns,
         first_inference_ns=first.latency_ns,
         warmup_ns=warmup_ns,
@@ -105,7 +108,19 @@ def accuracy(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     return run
 
 
-KINDS = {"memory": memory, "latency": latency, "accuracy": accuracy}
+def operators(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
+    """Time each operator, where the runtime can tell; where it cannot, the run says so and is ok."""
+    emit("load")
+    session, _ = _open(job, runtime)
+    batch, run = _first_batch(job, session.input), _described(run, session)
+    session.close()
+    if not hasattr(runtime, "operator_times"):
+        return dataclasses.replace(run, reason=f"{job.runtime} does not tell the time of each operator")
+    emit("operators")
+    return dataclasses.replace(run, operators=runtime.operator_times(job.artifact, job.settings, batch, out))
+
+
+KINDS = {"memory": memory, "latency": latency, "accuracy": accuracy, "operators": operators}
 
 
 def _open(job: Job, runtime: Any) -> tuple[Session, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgebench.records import Scalar, Settings, TensorSpec
 from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes.litert_partitions import partitions
 
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
@@ -66,8 +67,13 @@ class LiteRTSession:
         return self._interpreter.get_tensor(self._output_index)
 
     def facts(self) -> dict[str, Scalar]:
-        """Return the thread count; XNNPACK is the library's default delegate."""
-        return {"runtime_threads": self._threads}
+        """Return the threads, and what the library's default delegate, XNNPACK, left to the slower kernels."""
+        table: dict[str, Scalar] = {"runtime_threads": self._threads}
+        if hasattr(self._interpreter, "_get_ops_details"):
+            count, left = partitions(self._interpreter._get_ops_details())
+            table["xnnpack_partitions"] = count
+            table["operators_off_xnnpack"] = ", ".join(f"{name} x{number}" for name, number in left.items()) or "none"
+        return table
 
     def close(self) -> None:
         """Free the interpreter."""

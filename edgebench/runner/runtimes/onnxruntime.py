@@ -1,13 +1,15 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
-from edgebench.records import Scalar, Settings, TensorSpec
+from edgebench.records import OperatorTime, Scalar, Settings, TensorSpec
 from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes.onnxruntime_profile import run_profiled
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -21,6 +23,25 @@ DTYPES = {
 def open_session(name: str, path: str, settings: Settings) -> OnnxRuntimeSession:
     """Load a .onnx file with `settings.threads` threads; raises RefusedError with the runtime's message."""
     del name
+    session = _open(path, session_options(settings), settings)
+    if settings.accelerator == "gpu":
+        from edgebench.runner.runtimes.onnxruntime_gpu import OnnxRuntimeGpuSession
+
+        return OnnxRuntimeGpuSession(session, settings)
+    return OnnxRuntimeSession(session, settings)
+
+
+def operator_times(path: str, settings: Settings, batch: Any, out: Path) -> tuple[OperatorTime, ...]:
+    """Return what each node costs in one inference of `batch`, the most expensive first."""
+    options = session_options(settings)
+    options.enable_profiling = True
+    options.profile_file_prefix = str(out / "operators")
+    session = _open(path, options, settings)
+    return run_profiled(session, {session.get_inputs()[0].name: batch})
+
+
+def session_options(settings: Settings) -> Any:
+    """Return the options of every session here: the settings' threads, one operator after another."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
@@ -28,8 +49,17 @@ def open_session(name: str, path: str, settings: Settings) -> OnnxRuntimeSession
     options.log_severity_level = 3
     # The library's default, set so that it can be recorded: threads spin between operators, which is fast and hot.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    return options
+
+
+def _open(path: str, options: Any, settings: Settings) -> Any:
+    providers = ["CPUExecutionProvider"]
+    if settings.accelerator == "gpu":
+        from edgebench.runner.runtimes.onnxruntime_gpu import gpu_providers
+
+        providers = gpu_providers(options)
     try:
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path, options, providers=providers)
     except Exception as error:
         raise RefusedError(_first_line(error)) from error
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
@@ -40,7 +70,7 @@ def open_session(name: str, path: str, settings: Settings) -> OnnxRuntimeSession
     batch = session.get_inputs()[0].shape[0]
     if isinstance(batch, int) and batch != settings.batch:
         raise RefusedError(f"its batch is fixed at {batch}, so it cannot run with --batch {settings.batch}")
-    return OnnxRuntimeSession(session, settings)
+    return session
 
 
 class OnnxRuntimeSession:
@@ -89,9 +119,7 @@ def _spec(node: Any, batch: int) -> TensorSpec:
         raise RefusedError(f"{node.name} is a {node.type}; an image classifier takes and gives numbers")
     free = [n for n in node.shape[1:] if not isinstance(n, int)]
     if free:
-        raise RefusedError(
-            f"{node.name} has free dimensions {node.shape}: convert it with a fixed input size"
-        )
+        raise RefusedError(f"{node.name} has free dimensions {node.shape}: convert it with a fixed input size")
     first = node.shape[0] if isinstance(node.shape[0], int) else batch
     return TensorSpec(name=node.name, shape=(first, *node.shape[1:]), dtype=DTYPES[node.type])
 
