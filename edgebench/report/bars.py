@@ -9,8 +9,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from edgebench.report.content import Group
-from edgebench.report.panels import COLOURS, GREY, Chart, Panel, hover, latency_reach, latency_title, panel
+from edgebench.report.display import latency_reach
+from edgebench.report.formats import milliseconds, size
+from edgebench.report.panels import COLOURS, GREY, Chart, Panel, hover, latency_title, panel
 from edgebench.report.rows import Row
+
+ROOM = 1.35  # the axis beyond the longest bar, for its label
 
 
 def latency_bars(group: Group, several: bool) -> Chart:
@@ -18,17 +22,14 @@ def latency_bars(group: Group, several: bool) -> Chart:
     rows = [row for row in group.rows if row.ok and row.latency_ms_median is not None]
 
     def traces(mine: Sequence[Row]) -> list[go.Bar]:
-        reach = [latency_reach(row) or (0.0, 0.0) for row in mine]
-        error = {"symmetric": False, "array": [r[0] for r in reach], "arrayminus": [r[1] for r in reach]}
-        return [
-            _bars(mine, lambda row: row.latency_ms_median, error_x={**error, "thickness": 1, "width": 3, "color": GREY})
-        ]
+        labels = [f"{milliseconds(row.latency_ms_median)} {latency_reach(row)}" for row in mine]
+        return [_bars(mine, lambda row: row.latency_ms_median, text=labels)]
 
     return Chart(
         kind="bars",
         title="Latency",
         where=group.conditions.title if several else "",
-        caption="Median of the steady state with its 95% interval. Shorter is better.",
+        caption="Median of the steady state, and how far its 95% interval reaches. Shorter is better.",
         panels=_bar_panels(rows, traces, latency_title(group), lambda row: row.latency_ms_median or 0),
     )
 
@@ -40,14 +41,15 @@ def memory_bars(group: Group, several: bool) -> Chart:
     def traces(mine: Sequence[Row]) -> list[go.Bar]:
         base = _bars(mine, lambda row: ((row.peak_rss_bytes or 0) - (row.model_rss_bytes or 0)) / 1e6)
         base.marker = {"color": GREY, "opacity": 0.45}
-        return [base, _bars(mine, lambda row: (row.model_rss_bytes or 0) / 1e6)]
+        labels = [size(row.peak_rss_bytes) for row in mine]
+        return [base, _bars(mine, lambda row: (row.model_rss_bytes or 0) / 1e6, text=labels)]
 
     return Chart(
         kind="bars",
         title="Memory",
         where=group.conditions.title if several else "",
         caption="Peak of a process of its own. Grey: interpreter and runtime before loading; colour: the model.",
-        panels=_bar_panels(rows, traces, "peak resident memory, MB", lambda row: row.peak_rss_bytes or 0),
+        panels=_bar_panels(rows, traces, "peak resident memory, MB", lambda row: (row.peak_rss_bytes or 0) / 1e6),
     )
 
 
@@ -62,7 +64,7 @@ def _bar_panels(
         mine = sorted((row for row in rows if row.subject == subject), key=order, reverse=True)
         figure = go.Figure(traces(mine))
         figure.update_layout(barmode="stack", bargap=0.35)
-        figure.update_xaxes(title=title, rangemode="tozero")
+        figure.update_xaxes(title=title, range=[0, ROOM * order(mine[0])])
         figure.update_yaxes(type="category", showgrid=False, ticks="")
         panels.append(panel(subject, figure, 110 + 26 * len(mine)))
     return tuple(panels)
@@ -73,6 +75,8 @@ def _bars(rows: Sequence[Row], value: Callable[[Row], float | None], **more: Any
         x=[value(row) for row in rows],
         y=_bar_labels(rows),
         orientation="h",
+        textposition="outside",
+        cliponaxis=False,
         marker={"color": [COLOURS.get(row.precision, GREY) for row in rows]},
         hovertemplate=[hover(row) + "<extra></extra>" for row in rows],
         **more,

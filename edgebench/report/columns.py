@@ -17,8 +17,8 @@ DESCRIPTIONS = {
     "top5": "Share of images whose label is among its first five choices.",
     "loss": "Mean cross-entropy against the labels, in nats.",
     "top1_reference": "Top-1 of the source model itself, in its own framework, on the same images.",
-    "top1_drop": "Top-1 lost against the source model, as a share; negative where the artifact did better. Tables for people "
-    "show the change instead, in points: -1.2 is a drop of 1.2 points.",
+    "top1_drop": "Top-1 lost against the source model, as a share; negative where the artifact did better. Tables "
+    "for people show the change instead, in points: -1.2 is a drop of 1.2 points.",
     "top1_drop_low": "Lower end of the 95% interval of that drop.",
     "top1_drop_high": "Upper end of the 95% interval of that drop.",
     "agreement": "Share of images on which artifact and source model choose the same class; needs no labels.",

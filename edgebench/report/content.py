@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,13 +76,12 @@ def _groups(results: Sequence[Result], rows: Sequence[Row]) -> tuple[Group, ...]
         own = conditions(result)
         home = own if own.machine else next((other for other in known if _alike(own, other)), own)
         table.setdefault(home, []).append(row)
-    ordered = sorted(table, key=lambda c: (c.emulated, c.device, c.machine, c.threads, c.batch))
+    ordered = sorted(table, key=lambda c: (c.emulated, *dataclasses.astuple(c)))
     return tuple(Group(key, tuple(table[key])) for key in ordered)
 
 
 def _alike(unknown: Conditions, known: Conditions) -> bool:
-    same_settings = (unknown.threads, unknown.batch) == (known.threads, known.batch)
-    return unknown.device == known.device and same_settings
+    return dataclasses.replace(unknown, machine=known.machine) == known
 
 
 def _left_out(result: Result) -> str:

@@ -82,12 +82,23 @@ def _latency(row: Row) -> str:
     return EMULATED if row.emulated else milliseconds(row.latency_ms_median)
 
 
-def _latency_reach(row: Row) -> str:
-    if row.emulated or row.latency_ms_low is None or row.latency_ms_high is None:
+def latency_reach(row: Row) -> str:
+    """Return how far the interval of the median reaches, as `±2.0%`; empty where the runs could not say."""
+    if row.emulated or row.latency_ms_low is None or row.latency_ms_high is None or not row.latency_ms_median:
         return ""
-    middle = row.latency_ms_median or 0.0
-    reach = max(row.latency_ms_high - middle, middle - row.latency_ms_low)
-    return f"±{percent(reach / middle)}" if middle else ""
+    reach = max(row.latency_ms_high - row.latency_ms_median, row.latency_ms_median - row.latency_ms_low)
+    share = reach / row.latency_ms_median
+    return f"±{percent(share, 1 if share < 0.1 else 0)}"
+
+
+def shaky(row: Row) -> bool:
+    """Whether the machine did not hold still while this row's latency was measured."""
+    return not row.emulated and row.stability != "" and not row.stability.startswith(STABLE)
+
+
+def _latency_detail(row: Row) -> str:
+    word = row.stability.partition(":")[0] if shaky(row) else ""
+    return ", ".join(part for part in (latency_reach(row), word) if part)
 
 
 def _memory(row: Row) -> str:
@@ -110,20 +121,20 @@ ALL = (
     Column("Size", "size_bytes", lambda row: size(row.size_bytes), lambda row: row.size_bytes, ranked=True),
     Column("Top-1", "top1", lambda row: percent(row.top1), lambda row: row.top1),
     Column(
-        "Change, points",
+        "Change",
         "top1_drop",
         _change,
         lambda row: None if row.top1_drop is None else -row.top1_drop,
         _change_reach,
     ),
     Column("Drift", "drift_verdict", verdict_word, detail=lambda row: _after_colon(row.drift_verdict), numeric=False),
-    Column("Agreement", "agreement", lambda row: percent(row.agreement), lambda row: row.agreement),
+    Column("Agrees", "agreement", lambda row: percent(row.agreement), lambda row: row.agreement),
     Column(
         "Latency",
         "latency_ms_median",
         _latency,
         lambda row: None if row.emulated else row.latency_ms_median,
-        _latency_reach,
+        _latency_detail,
         ranked=True,
     ),
     Column(
@@ -152,7 +163,6 @@ ALL = (
         "Stability",
         "stability",
         lambda row: _real(row, row.stability.partition(":")[0]),
-        detail=lambda row: _real(row, _after_colon(row.stability)),
         numeric=False,
     ),
 )

@@ -96,7 +96,7 @@ def _fast(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kind
     base = baseline(rows, first)
     if base and base.latency_ms_median and first.latency_ms_median and base not in tied:
         parts.append(f"{ratio(base.latency_ms_median / first.latency_ms_median)} as fast as {base.variant}")
-    if first.stability and not first.stability.startswith(STABLE):
+    if not first.stability.startswith(STABLE):
         parts.append(f"the measurement is {first.stability.partition(':')[0]}")
     parts.append(_accuracy_words(first))
     return Finding(where, subject, kind, title, first.variant, milliseconds(first.latency_ms_median), "; ".join(parts))

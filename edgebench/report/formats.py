@@ -9,7 +9,8 @@ def significant(value: float, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits and never an exponent: 0.0123, 1.23, 12.3, 1234."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    rounded = float(f"{value:.{digits}g}")  # 99.96 is 100, not 100.0
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
     return f"{value:.{decimals}f}"
 
 

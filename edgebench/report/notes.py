@@ -67,7 +67,7 @@ def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
         if word != STABLE:
             yield (
                 f"{len(names)} of {count(len(here), 'latency', 'latencies')} on {device} {_are(names)} {word}: "
-                f"{_listed(names)}. Why stands under stability; their figures hold less than their digits say."
+                f"{_listed(names)}. The reasons are given as stability; these figures hold less than their digits say."
             )
 
 
@@ -85,7 +85,8 @@ def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
         yield (
             f"Integers slower than float32 on {rows[0].device}: {_listed(slower)}. The usual reasons are a processor "
             "without int8 dot products (VNNI on x86, dotprod on ARM: a Raspberry Pi 4 has none) and operators without "
-            "a fast integer kernel, which split the graph. On another processor the order may be the reverse."
+            "a fast integer kernel, which split the graph; LiteRT has none for int16x8. On another processor the order "
+            "may be the reverse."
         )
 
 

@@ -13,7 +13,7 @@ from edgebench import __version__
 from edgebench.report.charts import charts
 from edgebench.report.columns import DESCRIPTIONS
 from edgebench.report.content import Group, Report
-from edgebench.report.display import Column, best_cells, columns
+from edgebench.report.display import Column, best_cells, columns, shaky
 from edgebench.report.environments import environments
 from edgebench.report.findings import Finding
 from edgebench.report.formats import count
@@ -28,6 +28,7 @@ class Table:
     group: Group
     columns: Sequence[Column]
     best: set[tuple[Row, str]]
+    unstable: Sequence[tuple[Row, str]]  # and why
     several_subjects: bool
 
 
@@ -73,7 +74,9 @@ def _figures(chart: Chart) -> list[Markup]:
 
 def _table(group: Group) -> Table:
     measured = [row for row in group.rows if row.ok]
-    return Table(group, columns(measured), best_cells(group.rows), len(group.subjects) > 1)
+    shown = [column for column in columns(measured) if column.field != "stability"]  # too long for a cell
+    unstable = [(row, row.stability) for row in measured if shaky(row)]
+    return Table(group, shown, best_cells(group.rows), unstable, len(group.subjects) > 1)
 
 
 def _highlights(report: Report) -> list[Highlights]:

@@ -13,13 +13,13 @@ from rich.text import Text
 from edgebench.records import Result
 from edgebench.report.conditions import Conditions
 from edgebench.report.content import Report, build_report
-from edgebench.report.display import Column, best_cells, columns
+from edgebench.report.display import Column, best_cells, columns, shaky
 from edgebench.report.formats import one_line
 from edgebench.report.rows import Row
 
-LEFT_OUT = ("latency_ms_p90", "load_ms")  # a terminal is narrow; the page and the CSV have them
-SHORT = {"Change, points": "Change"}
+LEFT_OUT = ("latency_ms_p90", "load_ms", "stability")  # a terminal is narrow; the page and the CSV have them
 BEST = "*"
+SHAKY = "~"
 WIDTH = 110  # of plain output, where there is no terminal to ask
 
 
@@ -39,8 +39,11 @@ def print_report(report: Report, console: Console) -> None:
     for group in report.groups:
         for subject, rows in group.subjects.items():
             _print_rows(subject, group.conditions, [row for row in rows if row.ok], console)
-    if any(best_cells(group.rows) for group in report.groups):
-        console.print(Text(f"{BEST} best of its table, or not told apart from it", style="dim"))
+    legend = {
+        f"{BEST} best of its table, or not told apart from it": any(best_cells(group.rows) for group in report.groups),
+        f"{SHAKY} the machine did not hold still": any(shaky(row) for row in report.rows),
+    }
+    console.print(Text("   ".join(text for text, used in legend.items() if used), style="dim"))
     failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
     _print_lines("Failed", failed, console)
     unlike = [
@@ -61,8 +64,7 @@ def _print_rows(subject: str, where: Conditions, rows: Sequence[Row], console: C
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("Variant", no_wrap=True)
     for column in shown:
-        title = SHORT.get(column.title, column.title)
-        table.add_column(title, justify="right" if column.numeric else "left", no_wrap=column.numeric)
+        table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=column.numeric)
     marked = best_cells(rows)
     for row in rows:
         table.add_row(Text(one_line(row.variant)), *(_cell(row, column, marked) for column in shown))
@@ -74,7 +76,8 @@ def _cell(row: Row, column: Column, marked: set[tuple[Row, str]]) -> Text:
         alarming = column.field == "drift_verdict" and row.drift_verdict.startswith("real drop")
         return Text(column.text(row), style="bold red" if alarming else "")
     best = (row, column.field) in marked
-    return Text(f"{column.text(row)}{BEST if best else ' '}", style="bold green" if best else "")
+    tilde = SHAKY if column.field == "latency_ms_median" and shaky(row) else ""
+    return Text(f"{column.text(row)}{tilde}{BEST if best else ' '}", style="bold green" if best else "")
 
 
 def _print_lines(title: str, lines: Sequence[str], console: Console) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_the_table_fits_the_terminal_and_cuts_nothing(width):
     text = console.export_text()
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     assert "…" not in text
-    assert "tflite:dynamic       179 kB*   97.0%     -0.2   no drop above 1%       99.8%   0.322 ms*    53.6 MB" in text
+    assert "tflite:dynamic 179 kB* 97.0% -0.2 no drop above 1% 99.8% 0.322 ms* 53.6 MB" in re.sub(" +", " ", text)
     assert "emulated" in text and "241" not in text  # the emulator's milliseconds
 
 

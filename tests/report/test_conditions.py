@@ -125,3 +125,15 @@ def test_only_equal_conditions_share_a_group_and_a_failed_cell_joins_its_device(
         "cpu · 1 thread · Other, 2 cores": 1,
         "pi · 1 thread · Example Xeon @ 2.50GHz, 2 cores": 1,
     }
+
+
+def test_a_fixed_rate_a_sustained_run_and_an_accelerator_are_conditions_of_their_own():
+    changes = [{}, {"rate_hz": 30.0}, {"sustained_seconds": 600.0}, {"accelerator": "gpu"}]
+    report = build_report([make_result(settings=replace(PROTOCOL, **change)) for change in changes])
+    assert sorted(group.conditions.title.partition(" · Example")[0] for group in report.groups) == [
+        "cpu · 1 thread",
+        "cpu · 1 thread · 30 images a second",
+        "cpu · 1 thread · gpu",
+        "cpu · 1 thread · sustained for 600 s",
+    ]
+    assert report.findings == ()

@@ -89,7 +89,7 @@ def test_missing_reference_labels_images_and_quiet_are_said():
         dataclasses.replace(run, latency_ns=tuple(ns * (1 + run.repetition) for ns in run.latency_ns))
         for run in shaky.runs
     )
-    assert "1 of 1 latency on cpu is noisy: digits tflite:float32. Why stands under stability" in notes(
+    assert "1 of 1 latency on cpu is noisy: digits tflite:float32. The reasons are given as stability" in notes(
         [dataclasses.replace(shaky, runs=runs)]
     )
 
