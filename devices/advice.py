@@ -1,4 +1,4 @@
-"""What a device's facts mean to a person: a description, what each variant will run on, and what to do about the rest."""
+"""What a device's facts mean to a person: what it is, what each variant will run on, what to do about the rest."""
 
 from __future__ import annotations
 

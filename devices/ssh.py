@@ -46,11 +46,13 @@ class SshDevice:
     ) -> None:
         self.name = config.name
         self.config = config
-        self._progress: Progress = progress or _silent
+        tell = progress or _silent
+        self._progress: Progress = lambda event: tell({**event, "device": config.name})
         self._session = hashlib.sha256(session.encode()).hexdigest()[:12]
         self._install = install
         self._connection = Connection(config, self._progress)
         self._stack = contextlib.ExitStack()
+        self._places: dict[tuple[Path, str], str] = {}  # what is known to be there
         self._rows: dict[str, int] = {}
         self._facts: Facts | None = None
         self._bundle = ""
@@ -104,9 +106,13 @@ class SshDevice:
 
     def put(self, path: Path, sha256: str) -> str:
         """Make a file or folder available on the device and return its path there."""
+        known = self._places.get((path, sha256))
+        if known is not None:
+            return known
         there = upload(self._connection, path, sha256, self._progress)
         if path.suffix == ".npy":
             self._rows[there] = len(np.load(path, mmap_mode="r", allow_pickle=False))
+        self._places[path, sha256] = there
         return there
 
     def run(self, job: Job, progress: Progress) -> Outcome:
@@ -115,7 +121,7 @@ class SshDevice:
         self._connection.request("forget", prefix=self._session, keep=request["id"])
         self._start(request, progress)
         state, phase = self._wait(request["id"], job, progress)
-        if state["state"] == "lost":
+        if state.get("state") == "lost":
             return failed(job, FAILED, f"{state.get('reason')}, in phase {phase!r}")
         with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
             return self._collect(request["id"], job, state, phase, Path(folder))
@@ -143,9 +149,9 @@ class SshDevice:
         deadline = time.monotonic() + BUSY_PATIENCE_SECONDS
         while True:
             state, _ = self._connection.request("start", **request)
-            if state["state"] == "lost":  # of an earlier attempt that nobody waited for
+            if state.get("state") == "lost":  # of an earlier attempt that nobody waited for
                 self._connection.request("forget", prefix=request["id"])
-            elif state["state"] != "busy":
+            elif state.get("state") != "busy":
                 return
             else:
                 holder = state.get("holder") if isinstance(state.get("holder"), dict) else {}
@@ -163,7 +169,7 @@ class SshDevice:
                 "wait", id=identifier, offset=reader.offset, seconds=POLL_SECONDS, limit=1 << 20
             )
             reader.feed(news)
-            if state["state"] != "running" and not news:
+            if state.get("state") != "running" and not news:
                 return state, reader.phase
             if time.monotonic() > deadline:
                 self._connection.request("kill", id=identifier)

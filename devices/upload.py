@@ -33,11 +33,12 @@ class Thing:
 
 
 def upload(connection: Connection, path: Path, sha256: str, progress: Progress) -> str:
-    """Make a file or folder available on the device and return its path there."""
+    """Make a file or folder available on the device and return its path there; `sha256` names its content."""
     if not path.exists():
         raise DeviceError(f"cannot send {path}: it is not there")
     if path.is_file():
-        return send(connection, path, Thing("objects", sha256, sha256, safe_name(path.name)), progress)
+        thing = Thing("objects", sha256, sha256_file(path), safe_name(path.name))
+        return send(connection, path, thing, progress)
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
         packed = Path(folder) / "packed.zip"
         pack_folder(path, packed)
@@ -79,31 +80,39 @@ def safe_name(name: str) -> str:
 def _attempt(link: Link, path: Path, thing: Thing, progress: Progress) -> str:
     where: dict[str, Any] = {"kind": thing.kind, "sha256": thing.sha256, "content": thing.content, "name": thing.name}
     there, _ = link.request("stat", **where)
-    if there["present"]:
-        return str(there["path"])
+    if there.get("present") is True:
+        return _path(there)
     total = path.stat().st_size
+    partial = there.get("partial")
+    offset = partial if isinstance(partial, int) and 0 <= partial <= total else 0
     with path.open("rb") as stream:
-        partial = there["partial"]
-        _pieces(
-            link, stream, partial if isinstance(partial, int) and 0 <= partial <= total else 0, total, thing, progress
-        )
+        stream.seek(offset)
+        _pieces(link, stream, offset, total, thing, progress)
     done, _ = link.request("commit", patience=600.0, unpack=thing.unpack, **where)
-    return str(done["path"])
+    return _path(done)
 
 
 def _pieces(link: Link, stream: BinaryIO, offset: int, total: int, thing: Thing, progress: Progress) -> None:
+    """Send the rest of a file from `offset` on, and tell how far and how fast."""
     began, first, reported = time.monotonic(), offset, 0.0
-    stream.seek(offset)
-    while True:
+    if total == 0:
+        link.request("write", content=thing.content, offset=0)
+    while offset < total:
         piece = stream.read(PIECE)
-        if not piece and (offset or total):
-            break
+        if not piece:
+            raise DeviceError(f"{stream.name} became shorter while it was sent")
         link.request("write", body=piece, content=thing.content, offset=offset)
         offset += len(piece)
         elapsed = time.monotonic() - began
         if elapsed - reported > REPORT_SECONDS or offset == total:
             reported = elapsed
             rate = (offset - first) / max(elapsed, 1e-9)
-            progress({"event": "upload", "name": thing.name, "done": offset, "total": total, "bytes_per_second": rate})
-        if not total:
-            break
+            name = thing.name or Path(stream.name).stem
+            progress({"event": "upload", "name": name, "done": offset, "total": total, "bytes_per_second": rate})
+
+
+def _path(answer: dict[str, Any]) -> str:
+    path = answer.get("path")
+    if not isinstance(path, str) or not path.startswith("/") or len(path) > 4096:
+        raise DeviceError(f"the device answered with something that is no path: {str(path)[:80]!r}")
+    return path

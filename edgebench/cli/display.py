@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 10.0
+QUIET_BYTES = 1_000_000  # smaller uploads are not worth a line
 
 
 class Display:
@@ -76,6 +77,37 @@ class Display:
         if device not in self._tasks:
             self._tasks[device] = self._progress.add_task(text, total=event["total"], device=device)
         self._progress.update(self._tasks[device], completed=event["done"] - 1, total=event["total"], description=text)
+
+    def _on_phase(self, event: dict[str, Any]) -> None:
+        if event.get("phase") == "images" and "device" in event and event["device"] in self._tasks:
+            text = f"{event['cell']} {event['kind']}: image {event['done']} of {event['total']}"
+            self._progress.update(self._tasks[event["device"]], description=text)
+
+    def _on_install(self, event: dict[str, Any]) -> None:
+        self._line(f"{event['device']}: carrying over {event['package']} {event['version']}")
+
+    def _on_upload(self, event: dict[str, Any]) -> None:
+        """A bar of bytes with its rate on a terminal; elsewhere a line for what took some time."""
+        done, total, rate = event["done"], event["total"], event["bytes_per_second"]
+        text = f"sending {event['name']} {done / 1e6:.1f} of {total / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
+        key = f"{event['device']} upload"
+        if not self._live:
+            if done == total and total > QUIET_BYTES:
+                self._line(f"{event['device']}: {text.replace('sending', 'sent')}")
+        elif done < total:
+            if key not in self._tasks:
+                self._tasks[key] = self._progress.add_task(text, total=total, device=event["device"])
+            self._progress.update(self._tasks[key], completed=done, total=total, description=text)
+        elif key in self._tasks:
+            self._progress.remove_task(self._tasks.pop(key))
+
+    def _on_reconnect(self, event: dict[str, Any]) -> None:
+        self._line(f"{event['device']}: {event['reason']}; trying again, what runs there goes on")
+
+    def _on_busy(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self._spoke > PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            self._line(f"{event['device']}: waiting, it is measuring for {event['owner']}")
 
     def _on_failed(self, event: dict[str, Any]) -> None:
         self._line(f"{event['cell']}: {event['status']}: {event['reason']}")
