@@ -20,6 +20,7 @@ from typing import IO, Any
 from edgebench.devices.base import DeviceInfo, Outcome, Progress
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.returns import read_outcome
+from edgebench.errors import DeviceError
 from edgebench.files import write_json
 from edgebench.records import Job
 
@@ -30,10 +31,11 @@ PACKAGES = {
     "onnxruntime": ("onnxruntime", "onnxruntime"),
     "tensorflow": ("tensorflow", "tensorflow"),
 }
+GPU_FILES = ("/dev/nvidiactl", "/dev/dri/renderD128", "/dev/kgsl-3d0", "/dev/mali0", "/dev/dxg")
 
 
 class LocalDevice:
-    """Runs jobs in subprocesses of this Python. `name` is `cpu`."""
+    """Runs jobs in subprocesses of this Python. `name` is `cpu` or `gpu`."""
 
     def __init__(self, name: str = "cpu") -> None:
         self.name = name
@@ -50,7 +52,12 @@ class LocalDevice:
         self._stack.close()
 
     def info(self) -> DeviceInfo:
-        """List the runtimes this Python can import, without importing them."""
+        """List the runtimes this Python can import, without importing them.
+
+        Raises DeviceError for `gpu` on a machine that has none.
+        """
+        if self.name == "gpu" and not any(Path(path).exists() for path in GPU_FILES):
+            raise DeviceError("this machine has no GPU that its system shows: use --device cpu")
         found = {
             runtime: importlib.metadata.version(distribution)
             for runtime, (module, distribution) in PACKAGES.items()

@@ -1,4 +1,4 @@
-"""Opens a device by name: `cpu` is this machine, everything else is reached over SSH or comes from another package."""
+"""Opens a device by name: `cpu` and `gpu` are here; everything else is reached over SSH or another package's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
 from edgebench.registry import known
 
+LOCAL_DEVICES = ("cpu", "gpu")
+
 
 def open_device(name: str, project: Path, session: str = "", progress: Progress | None = None) -> Device:
     """Return the device called `name`; nothing is connected before it is entered or asked.
@@ -17,7 +19,7 @@ def open_device(name: str, project: Path, session: str = "", progress: Progress 
     `project` is the folder whose devices.toml counts first. `session` names the profile, so that the jobs a killed
     host left on the device are picked up by the same profile again. Raises UsageError listing the known names.
     """
-    if name == "cpu":
+    if name in LOCAL_DEVICES:
         return LocalDevice(name)
     others = known("devices", {})
     if name in others:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from edgebench.records import Scalar
+from edgebench.runner import nvml
 from edgebench.runner.sensors import read_int, read_text
 
 IDLE_SECONDS = 0.5
@@ -25,8 +26,16 @@ class Meter(NamedTuple):
     source: str
 
 
-def read(root: Path = Path("/")) -> Optional[Meter]:
-    """Return the counters' readings; None where the machine has none, or keeps them from this user."""
+def read(root: Path = Path("/"), gpu: bool = False) -> Optional[Meter]:
+    """Return the counters' readings; None where the machine has none, or keeps them from this user.
+
+    With `gpu`, the GPU's own counter alone: what the processor adds is not the model's.
+    """
+    if gpu:
+        reading = nvml.read()
+        if reading is None or reading.millijoules is None:
+            return None
+        return Meter(time.monotonic(), {"gpu": (reading.millijoules * 1000, 0)}, "NVML")
     packages = (root / "sys/class/powercap").glob("*-rapl:*")
     found: dict[str, tuple[int, int]] = {}
     for package in packages:
@@ -52,13 +61,13 @@ def joules(before: Meter, after: Meter) -> float:
     return total / 1e6
 
 
-def idle_watts(root: Path = Path("/"), seconds: float = IDLE_SECONDS) -> Optional[float]:
+def idle_watts(root: Path = Path("/"), gpu: bool = False, seconds: float = IDLE_SECONDS) -> Optional[float]:
     """Return what the machine draws while this process sleeps; None, at once, where nothing counts."""
-    before = read(root)
+    before = read(root, gpu)
     if before is None:
         return None
     time.sleep(seconds)
-    after = read(root)
+    after = read(root, gpu)
     return None if after is None else joules(before, after) / (after.seconds - before.seconds)
 
 

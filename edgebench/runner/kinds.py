@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edgebench.records import NAN, Job, Run, TensorSpec
-from edgebench.runner import energy
+from edgebench.records import NAN, Job, Run, Scalar, TensorSpec
+from edgebench.runner import energy, nvml
 from edgebench.runner.measure import measure, no_collection, time_once, warm_up
 from edgebench.runner.memory import MemoryProbe
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
@@ -26,7 +26,7 @@ def memory(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     """Measure resident memory after imports, load, first inference and in steady state."""
     del out
     batch = _first_batch(job, job.input) if job.input else None
-    probe = MemoryProbe()
+    probe, gpu_before = MemoryProbe(), _gpu(job)
     probe.end_phase("imports")
     emit("load")
     session, load_ns = _open(job, runtime)
@@ -40,8 +40,10 @@ def memory(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
         for _ in range(MEMORY_STEADY_RUNS):
             time_once(session, batch)
         probe.end_phase("steady")
+    run = _described(run, session)
     return dataclasses.replace(
-        _described(run, session),
+        run,
+        environment={**run.environment, **_gpu_memory(gpu_before, _gpu(job))},
         load_ns=load_ns,
         first_inference_ns=first.latency_ns,
         memory=tuple(probe.phases),
@@ -52,7 +54,8 @@ def memory(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
 def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     """Measure load, first inference, warm-up and steady latency; preprocessing is timed on its own."""
     del out
-    idle = energy.idle_watts()
+    gpu = job.settings.accelerator == "gpu"
+    idle = energy.idle_watts(gpu=gpu)
     emit("load")
     session, load_ns = _open(job, runtime)
     batches, preprocess_ns = [], []
@@ -67,9 +70,9 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
         first = time_once(session, batches[0])
         warmup_ns = warm_up(session, batches, job.settings)
     emit("steady")
-    before, meter = read_state(), energy.read()
+    before, meter = read_state(), energy.read(gpu=gpu)
     steady = measure(session, batches, job.settings)
-    machine = {**energy.table(meter, energy.read(), idle), **between(before, read_state())}
+    machine = {**energy.table(meter, energy.read(gpu=gpu), idle), **between(before, read_state())}
     run = _described(run, session)
     return dataclasses.replace(
         run,
@@ -140,6 +143,22 @@ def _described(run: Run, session: Session) -> Run:
         output=session.output,
         environment={**run.environment, **session.facts()},
     )
+
+
+def _gpu(job: Job) -> nvml.Reading | None:
+    return nvml.read() if job.settings.accelerator == "gpu" else None
+
+
+def _gpu_memory(before: nvml.Reading | None, after: nvml.Reading | None) -> dict[str, Scalar]:
+    """Return this process's device memory, or where that is hidden how much more is in use than before, labelled."""
+    if before is None or after is None:
+        return {}
+    if after.own_bytes is not None:
+        return {"gpu": after.name, "gpu_memory_bytes": after.own_bytes, "gpu_memory_method": "of the process (NVML)"}
+    if before.used_bytes is None or after.used_bytes is None:
+        return {"gpu": after.name}
+    used = after.used_bytes - before.used_bytes
+    return {"gpu": after.name, "gpu_memory_bytes": used, "gpu_memory_method": "difference to idle (NVML)"}
 
 
 def _layout(job: Job, spec: TensorSpec) -> str:

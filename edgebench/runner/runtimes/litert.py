@@ -6,13 +6,13 @@ import importlib
 from typing import Any
 
 from edgebench.records import Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes import RefusedError, Session
 from edgebench.runner.runtimes.litert_partitions import partitions
 
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
 
-def open_session(name: str, path: str, settings: Settings) -> LiteRTSession:
+def open_session(name: str, path: str, settings: Settings) -> Session:
     """Load a .tflite file with `settings.threads` threads; raises RefusedError with the interpreter's message."""
     package = PACKAGES[name]
     interpreter_module = importlib.import_module(f"{package}.interpreter")
@@ -36,7 +36,12 @@ def open_session(name: str, path: str, settings: Settings) -> LiteRTSession:
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise RefusedError(_first_line(error)) from error
-    return LiteRTSession(interpreter, version, settings.threads)
+    session = LiteRTSession(interpreter, version, settings.threads)
+    if settings.accelerator == "gpu":
+        from edgebench.runner.runtimes.litert_gpu import LiteRTGpuSession
+
+        return LiteRTGpuSession(path, version, settings, (session.input, session.output))
+    return session
 
 
 class LiteRTSession:

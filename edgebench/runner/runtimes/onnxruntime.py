@@ -8,7 +8,7 @@ from typing import Any
 import onnxruntime as ort
 
 from edgebench.records import OperatorTime, Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes import RefusedError, Session
 from edgebench.runner.runtimes.onnxruntime_profile import run_profiled
 
 DTYPES = {
@@ -20,14 +20,16 @@ DTYPES = {
 }
 
 
-def open_session(name: str, path: str, settings: Settings) -> OnnxRuntimeSession:
+def open_session(name: str, path: str, settings: Settings) -> Session:
     """Load a .onnx file with `settings.threads` threads; raises RefusedError with the runtime's message."""
     del name
     session = _open(path, session_options(settings), settings)
     if settings.accelerator == "gpu":
         from edgebench.runner.runtimes.onnxruntime_gpu import OnnxRuntimeGpuSession
 
-        return OnnxRuntimeGpuSession(session, settings)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        specs = (_spec(inputs[0], settings.batch), _spec(outputs[0], settings.batch))
+        return OnnxRuntimeGpuSession(session, settings, specs)
     return OnnxRuntimeSession(session, settings)
 
 

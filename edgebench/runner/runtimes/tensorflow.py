@@ -17,6 +17,12 @@ def open_session(name: str, path: str, settings: Settings) -> TensorFlowSession:
     del name
     tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    if settings.accelerator == "gpu":
+        tf.config.set_soft_device_placement(False)  # an operator without a GPU kernel is an error, not a CPU operator
+        if not tf.config.list_physical_devices("GPU"):
+            raise RefusedError("this TensorFlow sees no GPU: install tensorflow[and-cuda] and its driver")
+    else:
+        tf.config.set_visible_devices([], "GPU")
     try:
         return TensorFlowSession(tf.saved_model.load(path), settings)
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -50,9 +56,11 @@ class TensorFlowSession:
         self._tensor = tf.constant(array)
 
     def invoke(self) -> None:
-        """Call the signature; eager results on the CPU are complete when it returns."""
+        """Call the signature; on the CPU results are complete when it returns, a GPU is waited for."""
         try:
             self._result = self._function(**{self._input_name: self._tensor})
+            if self._settings.accelerator == "gpu":
+                tf.test.experimental.sync_devices()
         except (ValueError, tf.errors.OpError) as error:
             raise RefusedError(" ".join(str(error).split())[:500]) from error
 
@@ -61,8 +69,11 @@ class TensorFlowSession:
         return self._result[self._output_name].numpy()
 
     def facts(self) -> dict[str, Scalar]:
-        """Return the thread settings that hold."""
-        return {"runtime_threads": tf.config.threading.get_intra_op_parallelism_threads()}
+        """Return the threads that hold, and the device that held the last output."""
+        table: dict[str, Scalar] = {"runtime_threads": tf.config.threading.get_intra_op_parallelism_threads()}
+        if self._result is not None:
+            table["providers"] = str(self._result[self._output_name].device).rpartition("device:")[2]
+        return table
 
     def close(self) -> None:
         """Free the model."""
