@@ -26,11 +26,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What the pipeline must know before it plans: which runtimes, and whether the processor is emulated."""
+    """What the pipeline must know before it plans: which runtimes, and what kind of place it is."""
 
     name: str
     runtimes: dict[str, str]  # runtime name -> version, those that can be used there
-    emulated: bool = False
+    emulated: bool = False  # its latency means nothing
+    remote: bool = False  # another machine, whose kernels may differ from the host's
     reasons: dict[str, str] = field(default_factory=dict)  # format -> why nothing there can run it
 
 

@@ -272,6 +272,7 @@ class Accuracy:
     agree: Optional[int] = None  # same top-1 as the reference
     sqnr_db: Optional[float] = None  # of the outputs against the reference's; inf is stored as None + exact
     exact: bool = False  # every output equal to the reference's, bit for bit
+    agree_with_host: Optional[int] = None  # on a remote device: same top-1 as this artifact gives on the host
     reference_sha256: str = ""
     reference_reason: str = ""  # why there is no reference, where there is none
 

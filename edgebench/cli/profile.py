@@ -19,7 +19,8 @@ from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
 from edgebench.errors import DeviceError
 from edgebench.pipeline.artifacts import find_artifacts
-from edgebench.pipeline.profile import Request, profile
+from edgebench.pipeline.exams import Exams, prepare
+from edgebench.pipeline.profile import PLAIN, Request, profile
 from edgebench.preprocessing import parse
 from edgebench.records import OK, Result
 
@@ -87,9 +88,11 @@ def command(
     names = tuple(name.strip() for name in labels.split(",")) if labels else None
     rule = parse(preprocess) if preprocess else None
     scenarios = make_settings(**settings)
+    found = find_artifacts(list(artifacts), rule)
+    dataset = open_dataset(data, names) if data else None
     request = Request(
-        found=find_artifacts(list(artifacts), rule),
-        dataset=open_dataset(data, names) if data else None,
+        found=found,
+        exams=None,
         settings=scenarios[0],
         out=out,
         runtime=runtime,
@@ -99,6 +102,10 @@ def command(
     )
     lost: list[DeviceError] = []
     with Display(quiet=as_json) as display, ThreadPoolExecutor(len(set(devices))) as pool:
+        if dataset is not None:
+            exams = Exams(dataset, out / "cache", display.tell)
+            prepare(exams, [item.artifact for item in found], rule or PLAIN)
+            request = dataclasses.replace(request, exams=exams)
         session = str(out.resolve())
         targets = [open_device(name, Path.cwd(), session, display.tell) for name in dict.fromkeys(devices)]
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from edgebench import registry
 from edgebench.data import stratified
-from edgebench.datasets import Dataset
 from edgebench.devices.base import Device, DeviceInfo, Outcome
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, write_json
 from edgebench.pipeline.artifacts import Found
+from edgebench.pipeline.exams import Exams, Rows
 from edgebench.pipeline.journal import Journal, exclusive
-from edgebench.pipeline.scoring import Exam, make_exam, score_outputs
+from edgebench.pipeline.scoring import Exam, score_outputs
 from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
 from edgebench.runner.preprocess import guess_layout
 from edgebench.statistics import enough_processes
@@ -37,7 +37,7 @@ class Request:
     """What to measure, and with what. `images` limits the accuracy run; None leaves it to the device's budget."""
 
     found: Sequence[Found]
-    dataset: Dataset | None
+    exams: Exams | None  # None: no images, so no accuracy
     settings: Settings
     out: Path
     runtime: str | None = None
@@ -58,6 +58,8 @@ class Cell:
     reason: str = ""
     runs: list[Run] = field(default_factory=list)
     exam: Exam | None = None
+    rows: Rows = ()
+    images: tuple[str, str] = ("", "")  # path on the device and hash; empty: seeded random images
     accuracy: Accuracy | None = None
     outputs: Any = None
 
@@ -99,7 +101,6 @@ class _Sweep:
 
     def __init__(self, request: Request, device: Device, info: DeviceInfo, journal: Journal, tell: Tell) -> None:
         self._request, self._device, self._info, self._journal, self._tell = request, device, info, journal, tell
-        self._exams: dict[Any, Exam] = {}
         self._done = self._total = 0
 
     def plan(self, found: Found) -> Cell:
@@ -119,15 +120,13 @@ class _Sweep:
         """Memory and accuracy cell by cell, then latency in rounds of random order, so that drift hurts all alike."""
         live = [cell for cell in cells if cell.status == OK]
         settings = self._request.settings
-        self._total = len(live) * (1 + settings.processes + (self._request.dataset is not None) + settings.operators)
-        for cell in live:  # before anything is measured: labels that do not fit are the user's to mend
-            if self._request.dataset is not None and cell.artifact.input is not None:
-                cell.exam = self._exam(cell)
+        exams = self._request.exams
+        self._total = len(live) * (1 + settings.processes + (exams is not None) + settings.operators)
         for cell in live:
             self._run(cell, "memory")
             self._describe(cell)
-            if self._request.dataset is not None:
-                self._examine(cell)
+            if exams is not None:
+                self._examine(cell, exams)
             if settings.operators:
                 self._run(cell, "operators")
         order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
@@ -150,37 +149,28 @@ class _Sweep:
             cell.artifact, input=run.input, output=run.output, layout=guess_layout(run.input.shape)
         )
 
-    def _examine(self, cell: Cell) -> None:
+    def _examine(self, cell: Cell, exams: Exams) -> None:
         if cell.status != OK:
             self._done += 1
             return
-        cell.exam = cell.exam or self._exam(cell)
-        rows = self._rows(cell)
-        outcome = self._run(cell, "accuracy", rows=rows)
+        cell.exam = exams.of(cell.artifact, self._preprocessing(cell))
+        cell.rows = self._rows(cell)
+        images, sha256 = exams.images(cell.exam, cell.rows)
+        cell.images = (self._device.put(images, sha256), sha256)
+        outcome = self._run(cell, "accuracy")
         if outcome is None or outcome.outputs is None:
             return
+        host = None
+        if self._info.remote:
+            assert cell.file is not None
+            host = exams.host_outputs(self._job(cell, "accuracy", 0), cell.file, images)
         try:
-            cell.accuracy = score_outputs(cell.exam, outcome.outputs, rows, cell.artifact)
+            cell.accuracy = score_outputs(cell.exam, outcome.outputs, cell.rows, cell.artifact, host)
             cell.outputs = outcome.outputs
         except EdgebenchError as error:
             cell.fail(FAILED, str(error))
 
-    def _exam(self, cell: Cell) -> Exam:
-        artifact, dataset = cell.artifact, self._request.dataset
-        assert dataset is not None and artifact.input is not None
-        preprocessing = self._preprocessing(cell)
-        key = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
-        if key not in self._exams:
-            self._tell({"event": "exam", "model": artifact.model})
-
-            def tick(done: int, total: int) -> None:
-                self._tell({"event": "decode", "model": artifact.model, "done": done, "total": total})
-
-            self._exams[key] = make_exam(artifact, preprocessing, dataset, self._request.out / "cache", tick)
-            self._tell({"event": "examined", "model": artifact.model, "exam": self._exams[key]})
-        return self._exams[key]
-
-    def _rows(self, cell: Cell) -> tuple[int, ...]:
+    def _rows(self, cell: Cell) -> Rows:
         """Choose the images for the accuracy run: all, the user's number, or what fits the time budget."""
         assert cell.exam is not None
         labels = cell.exam.data.labels
@@ -193,12 +183,12 @@ class _Sweep:
     def _preprocessing(self, cell: Cell) -> Preprocessing:
         return cell.artifact.preprocessing or self._request.preprocessing or PLAIN
 
-    def _run(self, cell: Cell, kind: str, rows: tuple[int, ...] = (), repetition: int = 0) -> Outcome | None:
+    def _run(self, cell: Cell, kind: str, repetition: int = 0) -> Outcome | None:
         """Run one job of a cell, or find what it brought before the interruption. None where the cell has failed."""
         self._done += 1
         if cell.status != OK:
             return None
-        job = self._job(cell, kind, rows, repetition)
+        job = self._job(cell, kind, repetition)
         self._tell(
             {"event": "job", "device": self._info.name, "cell": cell.name, "kind": kind}
             | {"done": self._done, "total": self._total}
@@ -214,11 +204,10 @@ class _Sweep:
             self._tell({"event": "failed", "cell": cell.name, "status": cell.status, "reason": cell.reason})
         return outcome
 
-    def _job(self, cell: Cell, kind: str, rows: tuple[int, ...], repetition: int) -> Job:
+    def _job(self, cell: Cell, kind: str, repetition: int) -> Job:
         artifact = cell.artifact
         assert cell.file is not None
-        exam = None if kind == "memory" else cell.exam
-        images = "" if exam is None else self._device.put(exam.data.images, exam.data.record.pixels_sha256)
+        images, sha256 = cell.images
         return Job(
             kind=kind,
             artifact=self._device.put(cell.file, artifact.sha256),
@@ -230,8 +219,8 @@ class _Sweep:
             layout=artifact.layout,
             preprocessing=self._preprocessing(cell),
             images=images,
-            images_sha256="" if exam is None else exam.data.record.pixels_sha256,
-            indices=rows,
+            images_sha256=sha256,
+            indices=(),
             settings=self._request.settings,
             repetition=repetition,
         )
@@ -250,7 +239,7 @@ def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data:
 
 
 def _write(cell: Cell, request: Request, info: DeviceInfo, folder: Path) -> Result:
-    name = result_name(cell.artifact, cell.runtime, request.settings, request.dataset is not None)
+    name = result_name(cell.artifact, cell.runtime, request.settings, request.exams is not None)
     outputs = ""
     if cell.outputs is not None:
         outputs = f"{name}.outputs.npy"

@@ -56,8 +56,17 @@ def make_exam(
     return Exam(data, labels, np.load(path, allow_pickle=False), sha256_file(path))
 
 
-def score_outputs(exam: Exam, outputs: npt.NDArray[np.float32], rows: tuple[int, ...], artifact: Artifact) -> Accuracy:
-    """Count hits and differences for the outputs of `rows` of the evaluation set (empty: all of it)."""
+def score_outputs(
+    exam: Exam,
+    outputs: npt.NDArray[np.float32],
+    rows: tuple[int, ...],
+    artifact: Artifact,
+    host: npt.NDArray[np.float32] | None = None,
+) -> Accuracy:
+    """Count hits and differences for the outputs of `rows` of the evaluation set (empty: all of it).
+
+    `host` is what this machine says for the same artifact and images. Raises EdgebenchError where shapes differ.
+    """
     chosen = np.array(rows, np.int64) if rows else np.arange(len(exam.data.labels))
     if len(outputs) != len(chosen):
         raise EdgebenchError(f"{len(outputs)} outputs came back for {len(chosen)} images")
@@ -67,7 +76,8 @@ def score_outputs(exam: Exam, outputs: npt.NDArray[np.float32], rows: tuple[int,
     labels = None if exam.labels is None else exam.labels[chosen]
     kind = artifact.output_kind or drift.output_kind(outputs)
     counts = drift.score(outputs, labels, reference, kind, exam.reference_reason)
-    return dataclasses.replace(counts, reference_sha256=exam.reference_sha256)
+    agree = None if host is None or host.shape != outputs.shape else int((host.argmax(1) == outputs.argmax(1)).sum())
+    return dataclasses.replace(counts, reference_sha256=exam.reference_sha256, agree_with_host=agree)
 
 
 def _output_indices(

@@ -11,6 +11,7 @@ from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
 from edgebench.files import read_record
 from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.exams import Exams
 from edgebench.pipeline.profile import Request, profile
 from edgebench.records import NAN, OK, REFUSED, Result, Settings
 from tests.models import onnx_models
@@ -41,8 +42,8 @@ def photos(tmp_path):
 
 
 def request(folder, photos, out, **changes):
-    dataset = open_dataset(photos) if photos else None
-    return Request(find_artifacts([folder], None), dataset, QUICK, out, **changes)
+    exams = Exams(open_dataset(photos), out / "cache", ignore) if photos else None
+    return Request(find_artifacts([folder], None), exams, QUICK, out, **changes)
 
 
 class Counting(LocalDevice):
@@ -137,8 +138,8 @@ def test_a_limit_on_images_is_stratified(folder, photos, tmp_path):
     device = Counting()
     results = profile(request(folder / "good.onnx", photos, tmp_path / "out", images=4), device, ignore)
     assert results[0].accuracy.images == 4
-    rows = next(job.indices for job in device.jobs if job.kind == "accuracy")
-    assert sorted(row // 3 for row in rows) == [0, 1, 2, 3]
+    images = np.load(next(job.images for job in device.jobs if job.kind == "accuracy"))
+    assert sorted(images[:, 0, 0, 0].tolist()) == [0, 60, 120, 180]
 
 
 def test_more_classes_than_outputs_is_said_before_anything_is_measured(folder, photos, tmp_path):
