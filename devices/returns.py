@@ -20,6 +20,7 @@ MAX_NPY_HEADER = 4096
 MAX_CLASSES = 1_000_000
 MAX_TEXT = 2000
 MAX_FACTS = 200
+MAX_OPERATORS = 100_000
 
 
 def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: str, rows: int | None = None) -> Outcome:
@@ -93,18 +94,32 @@ def _read_run(path: Path, job: Job) -> Run:
     levels = [level for phase in run.memory for level in (phase.rss_bytes, phase.peak_rss_bytes)]
     if any(not 0 <= value < 2**62 for value in (*times, *levels, run.import_ns, run.load_ns or 0, run.images)):
         raise UsageError("run.json has a time, size or count outside all reason")
-    if len(run.environment) > MAX_FACTS:
-        raise UsageError(f"run.json has {len(run.environment)} facts about its environment")
-    environment = {
-        clean_text(key): clean_text(value) if isinstance(value, str) else value
-        for key, value in run.environment.items()
-    }
+    scales = [spec.scale for spec in (run.input, run.output) if spec is not None]
+    facts = [value for value in run.environment.values() if isinstance(value, float)]
+    if not all(math.isfinite(value) for value in (run.seconds, *scales, *facts)):
+        raise UsageError("run.json has a number that is not finite")
+    if len(run.environment) > MAX_FACTS or len(run.operators) > MAX_OPERATORS:
+        raise UsageError("run.json has more facts or operators than there can be")
+    return _clean_run(run)
+
+
+def _clean_run(run: Run) -> Run:
+    """Return the run with every free text bounded and printable."""
     return dataclasses.replace(
         run,
         reason=clean_text(run.reason),
         runtime_version=clean_text(run.runtime_version),
+        stopped_by=clean_text(run.stopped_by),
         memory_method=clean_text(run.memory_method),
-        environment=environment,
+        started=clean_text(run.started),
+        environment={
+            clean_text(key): clean_text(value) if isinstance(value, str) else value
+            for key, value in run.environment.items()
+        },
+        operators=tuple(
+            dataclasses.replace(one, name=clean_text(one.name), kind=clean_text(one.kind), place=clean_text(one.place))
+            for one in run.operators
+        ),
     )
 
 

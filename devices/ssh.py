@@ -82,7 +82,7 @@ class SshDevice:
         reasons = self.install() if self._install and missing_families(self.facts()) else {}
         facts = self._known_facts()
         emulated = self.config.emulated or facts.emulator is not None
-        return DeviceInfo(self.name, usable_runtimes(facts), emulated, reasons)
+        return DeviceInfo(self.name, usable_runtimes(facts), emulated, remote=True, reasons=reasons)
 
     def runtimes(self) -> dict[str, str]:
         """Return runtime -> version of what can be used there now."""
