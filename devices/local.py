@@ -34,6 +34,10 @@ PACKAGES = {
 GPU_FILES = ("/dev/nvidiactl", "/dev/dri/renderD128", "/dev/kgsl-3d0", "/dev/mali0", "/dev/dxg")
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Two jobs of this process on this machine at once would measure each other."""
+
+
 class LocalDevice:
     """Runs jobs in subprocesses of this Python. `name` is `cpu` or `gpu`."""
 
@@ -71,7 +75,7 @@ class LocalDevice:
 
     def run(self, job: Job, progress: Progress) -> Outcome:
         """Run one job in a fresh process and read back what it wrote."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+        with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             write_json(folder / "job.json", job)
             code, stderr, phase = run_process(
