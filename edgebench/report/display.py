@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgebench.report.findings import best, tied_fastest
-from edgebench.report.formats import milliseconds, percent, points, size
+from edgebench.report.findings import best, tied_fastest, tied_lightest
+from edgebench.report.formats import millijoules, milliseconds, percent, points, size
 from edgebench.report.rows import Row
 from edgebench.stability import STABLE
 
@@ -52,15 +52,10 @@ def best_cells(rows: Sequence[Row]) -> set[tuple[Row, str]]:
             continue
         real = [row for row in mine if not row.emulated]
         found |= {(row, "latency_ms_median") for row in tied_fastest(real)}
-        found |= _lowest(mine, "size_bytes") | _lowest(real, "peak_rss_bytes")
+        found |= {(row, "peak_rss_bytes") for row in tied_lightest(real)}
+        lowest = best(mine, lambda row: row.size_bytes)
+        found |= {(row, "size_bytes") for row in mine if lowest and row.size_bytes == lowest.size_bytes}
     return found
-
-
-def _lowest(rows: Sequence[Row], field: str) -> set[tuple[Row, str]]:
-    lowest = best(rows, lambda row: getattr(row, field))
-    if lowest is None:
-        return set()
-    return {(row, field) for row in rows if getattr(row, field) == getattr(lowest, field)}
 
 
 def verdict_word(row: Row) -> str:
@@ -158,6 +153,24 @@ ALL = (
         lambda row: None if row.emulated else row.peak_rss_bytes,
         lambda row: "" if row.emulated or row.model_rss_bytes is None else f"model {size(row.model_rss_bytes)}",
         ranked=True,
+    ),
+    Column(
+        "First minute",
+        "first_minute_ms",
+        lambda row: _real(row, milliseconds(row.first_minute_ms)),
+        lambda row: row.first_minute_ms,
+    ),
+    Column(
+        "Last minute",
+        "last_minute_ms",
+        lambda row: _real(row, milliseconds(row.last_minute_ms)),
+        lambda row: row.last_minute_ms,
+    ),
+    Column(
+        "Energy",
+        "joules_per_image",
+        lambda row: _real(row, millijoules(row.joules_per_image)),
+        lambda row: row.joules_per_image,
     ),
     Column(
         "Stability",

@@ -12,6 +12,7 @@ from edgebench.stability import STABLE
 
 Figure = Callable[[Row], "float | None"]
 KEPT = "with no loss shown"
+MEMORY_RESOLUTION_BYTES = 2_000_000  # what two processes of the same artifact may differ by
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ def tied_fastest(rows: Sequence[Row]) -> list[Row]:
     return [first, *(row for row in others if (row.latency_ms_low or row.latency_ms_median or 0.0) <= reach)]
 
 
+def tied_lightest(rows: Sequence[Row]) -> list[Row]:
+    """Return the ok rows whose peak memory cannot be told from the lowest."""
+    first = best(rows, lambda row: row.peak_rss_bytes)
+    if first is None or first.peak_rss_bytes is None:
+        return []
+    limit = first.peak_rss_bytes + MEMORY_RESOLUTION_BYTES
+    others = [row for row in rows if row is not first and row.ok and row.peak_rss_bytes is not None]
+    return [first, *(row for row in others if (row.peak_rss_bytes or 0) <= limit)]
+
+
 def _fastest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
     first = best(rows, lambda row: row.latency_ms_median)
     kept = best([row for row in rows if drop_not_shown(row)], lambda row: row.latency_ms_median)
@@ -121,17 +132,20 @@ def _small(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kin
 
 
 def _lightest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
-    first = best(rows, lambda row: row.peak_rss_bytes)
-    if first is not None:
-        text = f"{size(first.model_rss_bytes)} of it the model's" if first.model_rss_bytes is not None else ""
-        yield Finding(where, subject, "lightest", "Least memory", first.variant, size(first.peak_rss_bytes), text)
+    tied = tied_lightest(rows)
+    if tied:
+        first, *others = tied
+        parts = [f"{size(first.model_rss_bytes)} of it the model's"] if first.model_rss_bytes is not None else []
+        parts += [f"not told apart from {', '.join(row.variant for row in others)}"] if others else []
+        figure = size(first.peak_rss_bytes)
+        yield Finding(where, subject, "lightest", "Least memory", first.variant, figure, "; ".join(parts))
 
 
 def _accuracy_words(row: Row) -> str:
     if row.top1 is not None and row.top1_drop is not None:
-        return (
-            f"top-1 {percent(row.top1)}, {points(-row.top1_drop)} points against the source model ({row.drift_verdict})"
-        )
+        change = points(-row.top1_drop)
+        words = "as the source model" if change == points(0) else f"{change} points against the source model"
+        return f"top-1 {percent(row.top1)}, {words} ({row.drift_verdict})"
     if row.top1 is not None:
         return f"top-1 {percent(row.top1)}"
     if row.agreement is not None and row.images:

@@ -23,6 +23,11 @@ def milliseconds(value_ms: float | None) -> str:
     return f"{significant(value_ms / 1000)} s" if abs(value_ms) >= 10_000 else f"{significant(value_ms)} ms"
 
 
+def millijoules(value_joules: float | None) -> str:
+    """Return joules in mJ."""
+    return "" if value_joules is None else f"{significant(value_joules * 1000)} mJ"
+
+
 def size(value_bytes: float | None) -> str:
     """Return bytes in kB, MB or GB, powers of ten as file managers and shops count them."""
     if value_bytes is None:

@@ -14,7 +14,7 @@ def test_the_headline_names_the_best_and_what_it_costs():
     float32 = make_result(latency_ms=2.0, artifact={"size_bytes": 400_000})
     dynamic = make_result(variant="tflite:dynamic", latency_ms=1.0, memory_mb=50.0, artifact={"size_bytes": 100_000})
     items = found([float32, dynamic])
-    words = "top-1 96.0%, 0.0 points against the source model (no drop above 1%)"
+    words = "top-1 96.0%, as the source model (no drop above 1%)"
     variant, figure, text = items["fastest"]
     assert (variant, figure) == ("tflite:dynamic", "1.00 ms")
     assert text == f"2.0x as fast as tflite:float32; {words}"
@@ -44,6 +44,17 @@ def test_overlapping_intervals_are_not_ranked():
         ("tflite:float32", "latency_ms_median"),
         ("onnx:float32", "latency_ms_median"),
     }
+
+
+def test_memory_is_not_ranked_finer_than_it_is_measured():
+    items = found([make_result(memory_mb=60.0), make_result(variant="onnx:float32", memory_mb=61.5)])
+    assert items["lightest"] == (
+        "tflite:float32",
+        "60.0 MB",
+        "20.0 MB of it the model's; not told apart from onnx:float32",
+    )
+    items = found([make_result(memory_mb=60.0), make_result(variant="onnx:float32", memory_mb=62.5)])
+    assert items["lightest"][2] == "20.0 MB of it the model's"
 
 
 def test_failed_and_lonely_cells_win_nothing():
