@@ -16,34 +16,20 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 START_UP_SECONDS = 300.0  # what a process of --sustained may take beside the measuring
 
 
-class Duration(click.ParamType):
-    """90, 90s, 10m or 1h, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, int | float):
-            return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value).strip())
-        if match is None or float(match[1]) <= 0:
-            self.fail(f"{value!r} is not a duration such as 90s, 10m or 1h", param, ctx)
-        return float(match[1]) * UNITS[match[2]]
+def _duration(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Return 90, 90s, 10m or 1h in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value.strip())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 10m or 1h", context, parameter)
+    return float(match[1]) * UNITS[match[2]]
 
 
-class Batches(click.ParamType):
-    """Batch sizes separated by commas."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the sizes in the order given, each once."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in str(value).split(",")]
-        if not all(part.isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is not a list of batch sizes such as 1,8,32", param, ctx)
-        return tuple(dict.fromkeys(int(part) for part in parts))
+def _sizes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Return the batch sizes in the order given, each once."""
+    parts = [part.strip() for part in value.split(",")] if value else []
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} is not a list of batch sizes such as 1,8,32", context, parameter)
+    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def _option(name: str, kind: Any, help_text: str) -> Callable[[Any], Any]:
@@ -52,14 +38,23 @@ def _option(name: str, kind: Any, help_text: str) -> Callable[[Any], Any]:
     return click.option(flag, name, type=kind, default=default, show_default=bool(default), help=help_text)
 
 
-SHORT = ("timeout_seconds", "rate_hz", "sustained_seconds")
+SHORT = ("timeout_seconds", "rate_hz")
 COUNT, FROM_ZERO = click.IntRange(min=1), click.FloatRange(min=0)
 SCENARIOS = (
     _option(
         "rate_hz", FROM_ZERO, "Send images at this fixed rate a second; latency counts from the scheduled arrival."
     ),
-    _option("sustained_seconds", Duration(), "Keep going this long (10m) and compare the first minute with the last."),
-    click.option("--throughput", type=Batches(), help="Measure with each of these batch sizes: 1,8,32."),
+    click.option(
+        "--sustained",
+        "sustained_seconds",
+        default="0",
+        metavar="DURATION",
+        callback=_duration,
+        help="Keep going this long (10m) and compare the first minute with the last.",
+    ),
+    click.option(
+        "--throughput", metavar="SIZES", callback=_sizes, help="Measure with each of these batch sizes: 1,8,32."
+    ),
     click.option("--operators", is_flag=True, help="Also show the most expensive operators of each artifact."),
 )
 CARE = (
@@ -85,7 +80,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def make_settings(throughput: tuple[int, ...] | None, **values: Any) -> tuple[Settings, ...]:
+def make_settings(throughput: tuple[int, ...], **values: Any) -> tuple[Settings, ...]:
     """Return the settings to measure with: one, or with `--throughput` one for every batch size."""
     settings = Settings(**values)
     if settings.rate_hz and settings.sustained_seconds:
