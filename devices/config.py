@@ -84,13 +84,16 @@ def _read(path: Path) -> dict[str, DeviceConfig]:
 def _device(name: str, table: Any, origin: str) -> DeviceConfig:
     if not isinstance(table, dict):
         raise UsageError(f'{origin}: {name!r} is not a device; write [{name}] and below it host = "..."')
+    known = [key for key in DeviceConfig.model_fields if key not in ("name", "origin")]
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{origin}: device {name!r}: unknown key {key!r}; known are {', '.join(known)}")
     try:
         device = DeviceConfig(**{**table, "name": name, "origin": origin})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(key for key in DeviceConfig.model_fields if key not in ("name", "origin"))
-        raise UsageError(f"{origin}: device {name!r}: {field}: {first['msg']} (known are {known})") from error
+        raise UsageError(f"{origin}: device {name!r}: {field}: {first['msg']}") from error
     return _checked(device)
 
 
@@ -107,10 +110,10 @@ def _from_url(url: str) -> DeviceConfig:
 
 def _checked(device: DeviceConfig) -> DeviceConfig:
     where = f"{device.origin}: device {device.name!r}"
-    if not _NAME.match(device.name) or device.name in ("cpu", "gpu"):
-        raise UsageError(f"{where}: choose another name of letters, digits, '.', '_' and '-' (not cpu or gpu)")
     if not _HOST.match(device.host):
         raise UsageError(f"{where}: {device.host!r} is not a host name")
+    if not _NAME.match(device.name) or device.name in ("cpu", "gpu"):
+        raise UsageError(f"{where}: choose another name of letters, digits, '.', '_' and '-' (not cpu or gpu)")
     if device.user is not None and not _USER.match(device.user):
         raise UsageError(f"{where}: {device.user!r} is not a user name")
     if device.port is not None and not 0 < device.port < 65536:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from edgebench.devices.base import Progress
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.link import Link, LinkLostError
+from edgebench.errors import DeviceError
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 240.0  # a Raspberry Pi restarts in one to two minutes
@@ -39,6 +41,12 @@ class Connection:
     def request(self, operation: str, **values: Any) -> tuple[dict[str, Any], bytes]:
         """Send one request; over a new link if this one breaks."""
         return self.persist(lambda link: link.request(operation, **values))
+
+    def request_once(self, operation: str, **values: Any) -> None:
+        """Send a request that is only good manners: over the link as it is, and no matter what becomes of it."""
+        if self._link is not None:
+            with contextlib.suppress(DeviceError):
+                self._link.request(operation, **values)
 
     def persist(self, action: Callable[[Link], T]) -> T:
         """Do `action` over a link, again from its beginning over a new one when it breaks.

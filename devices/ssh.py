@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import signal
@@ -51,7 +50,6 @@ class SshDevice:
         self._session = hashlib.sha256(session.encode()).hexdigest()[:12]
         self._install = install
         self._connection = Connection(config, self._progress)
-        self._stack = contextlib.ExitStack()
         self._places: dict[tuple[Path, str], str] = {}  # what is known to be there
         self._rows: dict[str, int] = {}
         self._facts: Facts | None = None
@@ -61,11 +59,9 @@ class SshDevice:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        try:
-            if exception[:1] == (None,) and self._bundle:
-                self._connection.request("forget", prefix=self._session)
-        finally:
-            self._connection.close()
+        if exception[:1] == (None,):
+            self._connection.request_once("forget", prefix=self._session)
+        self._connection.close()
 
     @property
     def bytes_sent(self) -> int:

@@ -173,7 +173,7 @@ def test_a_changed_host_key_stops_everything(board, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     known.write_text("board " + " ".join((tmp_path / "other.pub").read_text().split()[:2]) + "\n")
     before = known.read_text()
-    with pytest.raises(DeviceError, match="the host key of board .* has CHANGED"), SshDevice(board.config()) as device:
+    with pytest.raises(DeviceError, match=r"the host key of board .* has CHANGED"), SshDevice(board.config()) as device:
         device.info()
     assert known.read_text() == before
 
@@ -199,7 +199,7 @@ def test_a_python_that_is_too_old(board, tmp_path):
     old = tmp_path / "old python"
     old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 7); $3"\n')
     old.chmod(0o755)
-    with pytest.raises(DeviceError, match="edgebench needs 3.9 or newer"):
+    with pytest.raises(DeviceError, match=r"edgebench needs 3\.9 or newer"):
         SshDevice(board.config(python=str(old))).info()
 
 
@@ -212,6 +212,6 @@ def test_a_login_that_is_refused(board):
 def test_a_device_that_is_not_there(board):
     config = board.through(1)
     begin = time.monotonic()
-    with pytest.raises(DeviceError, match="could not be made: .*refused"):
+    with pytest.raises(DeviceError, match=r"could not be made: .*refused"):
         SshDevice(config).info()
     assert time.monotonic() - begin < 5
