@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
 from edgebench.junit import to_junit
+from edgebench.report import make_console
 from edgebench.report.conditions import newest_only
 from edgebench.report.load import load_results
 from edgebench.report.rows import to_row
@@ -89,19 +89,20 @@ def _plain(cell: Pair) -> dict[str, object]:
 
 
 def _print(cells: Sequence[Pair], outcomes: Sequence[Outcome]) -> None:
-    console = Console()
+    console = make_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("cell", "baseline ms", "candidate ms", "ratio", "verdict", "top-1"):
         table.add_column(name, justify="left" if name in ("cell", "verdict") else "right")
     for cell in cells:
         table.add_row(*(Text(text) for text in _line(cell)))
     console.print(table)
+    click.echo()
     for outcome in outcomes:
         word = "undecided" if outcome.passed and outcome.decision == UNDECIDED else "ok" if outcome.passed else "FAILED"
-        console.print(Text(f"{word:9} {outcome.cell}: fail if {outcome.gate}: {outcome.reason}"))
+        click.echo(f"{word:9} {outcome.cell}: fail if {outcome.gate}: {outcome.reason}")
     failed = sum(not outcome.passed for outcome in outcomes)
     if outcomes:
-        console.print(Text(f"{failed} of {len(outcomes)} gates failed" if failed else f"{len(outcomes)} gates passed"))
+        click.echo(f"{failed} of {len(outcomes)} gates failed" if failed else f"{len(outcomes)} gates passed")
 
 
 def _line(cell: Pair) -> tuple[str, ...]:
