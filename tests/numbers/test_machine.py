@@ -88,7 +88,6 @@ def test_neighbours_and_the_hypervisor(machine: Machine) -> None:
     ("files", "threads", "cores"),
     [
         ({}, 1, [3]),
-        ({}, 4, None),
         ({f"{CPU}/cpu{n}/cpufreq/cpuinfo_max_freq": 2400000 if n < 2 else 1800000 for n in range(4)}, 2, [0, 1]),
         ({f"{CPU}/cpu{n}/topology/thread_siblings_list": f"{n % 2},{n % 2 + 2}" for n in range(4)}, 2, [2, 3]),
         (
@@ -98,8 +97,14 @@ def test_neighbours_and_the_hypervisor(machine: Machine) -> None:
         ),
     ],
 )
-def test_the_best_cores(machine: Machine, files: dict[str, object], threads: int, cores: list[int] | None) -> None:
-    assert affinity.best_cores([0, 1, 2, 3], threads, machine(files)) == cores
+def test_the_best_cores(machine: Machine, files: dict[str, object], threads: int, cores: list[int]) -> None:
+    assert affinity.best_cores([0, 1, 2, 3], threads, {}, machine(files)) == cores
+
+
+def test_a_busy_core_is_left_to_its_program(machine: Machine) -> None:
+    assert affinity.best_cores([0, 1], 1, {0: 0, 1: 6}, machine({})) == [0]
+    root = machine({"proc/stat": "cpu  9 0 9 9 0 0 0 0\ncpu0 5 1 2 90 0 0 1 0\ncpu1 7 0 1 80 5 1 0 0\nintr 1"})
+    assert affinity.busy_ticks(root) == {0: 9, 1: 9}
 
 
 def test_rapl_counts_packages_and_wraps(machine: Machine) -> None:
