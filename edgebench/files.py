@@ -74,7 +74,7 @@ def parse_record(cls: type[R], content: bytes, origin: str) -> R:
 
     try:
         version = json.loads(content).get("version")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise UsageError(f"{origin} is not an edgebench record: {error}") from error
     if isinstance(version, int) and version > records.RECORD_VERSION:
         raise FormatVersionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from edgebench.errors import UsageError
 from edgebench.files import MAX_RECORD_BYTES, read_record
-from edgebench.records import Result, to_dict
+from edgebench.records import Accuracy, Result
 
 RAW_FOLDER = "runs"  # the raw runs of a results folder; never results themselves
 
@@ -74,7 +75,7 @@ def _read(path: Path) -> Result | None:
         if _is_something_else(path):
             return None
         raise
-    wrong = next(_impossible(to_dict(result)), None)
+    wrong = next(_impossible(result), None)
     if wrong:
         raise UsageError(f"{path} is not a valid Result record: {wrong}: profile again")
     return result
@@ -85,27 +86,35 @@ def _impossible(value: Any, name: str = "") -> Iterator[str]:
 
     Types are checked already; a results folder may come from anywhere, and statistics suppose sane numbers.
     """
-    if isinstance(value, dict):
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _impossible(getattr(value, field.name), f"{name}.{field.name}".lstrip("."))
+        if isinstance(value, Accuracy):
+            yield from _impossible_counts(value)
+    elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _impossible(inner, f"{name}.{key}".lstrip("."))
-            if (name, key) == ("", "accuracy") and inner:
-                yield from _impossible_counts(inner)
-    elif isinstance(value, list | tuple):
+            yield from _impossible(inner, f"{name}.{key}")
+    elif isinstance(value, tuple) and value and name.endswith("_ns"):  # samples, maybe a hundred thousand
+        yield from _impossible(min(value), name)
+        yield from _impossible(max(value), name)
+    elif isinstance(value, tuple):
         for inner in value:
             yield from _impossible(inner, name)
     elif isinstance(value, int | float):
         least = 1 if name.endswith((".latency_ns", ".invoke_ns")) else 0
-        if not abs(value) < LARGEST or (value < least and name.endswith(("_ns", "_bytes"))):
-            yield f"{name} is {value:.3g}" if abs(value) < LARGEST else f"{name} is no number to measure"
+        if not abs(value) < LARGEST:
+            yield f"{name} is no number to measure"
+        elif value < least and name.endswith(("_ns", "_bytes")):
+            yield f"{name} is {value}"
 
 
-def _impossible_counts(accuracy: dict[str, Any]) -> Iterator[str]:
-    images = accuracy["images"]
-    if images < 1:
-        yield f"accuracy.images is {images}"
+def _impossible_counts(accuracy: Accuracy) -> Iterator[str]:
+    if accuracy.images < 1:
+        yield f"accuracy.images is {accuracy.images}"
     for key in COUNTS:
-        if accuracy[key] is not None and not 0 <= accuracy[key] <= images:
-            yield f"accuracy.{key} is {accuracy[key]} of {images} images"
+        count = getattr(accuracy, key)
+        if count is not None and not 0 <= count <= accuracy.images:
+            yield f"accuracy.{key} is {count} of {accuracy.images} images"
 
 
 def _is_something_else(path: Path) -> bool:

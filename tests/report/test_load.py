@@ -43,6 +43,7 @@ def test_runs_journals_manifests_and_foreign_json_are_no_results(out):
     ("content", "message"),
     [
         ("", "is not an edgebench record"),
+        ('{"artifact":' * 100_000, "is not an edgebench record"),
         ('{"artifact": {', "is not an edgebench record"),
         ("\x00\xff", "is not an edgebench record"),
         ('{"artifact": {}, "version": 1}', "is not a valid Result record"),
