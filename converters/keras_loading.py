@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -13,13 +14,17 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "tensorflow"
 import h5py
 import keras
+import numpy as np
 import tensorflow as tf
 
 from edgebench.converters import keras_applications, sources
 from edgebench.errors import UsageError
+from edgebench.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
+from edgebench.runner.preprocess import normalise
 
 SEED = 20_240_229  # of random weights: the reference and every conversion must see the same model
+SETTLING_IMAGES = 4
 FORBIDDEN_OPS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "SaveV2", "LoadLibrary")
 
 
@@ -69,7 +74,8 @@ def _application(spec: str) -> Any:
     shape = (wanted.input_size, wanted.input_size, 3)
     weights = None if wanted.weights == "none" else "imagenet"
     try:
-        return builder(weights=weights, classes=wanted.classes, input_shape=shape, **options)
+        model = builder(weights=weights, classes=wanted.classes, input_shape=shape, **options)
+        return model if weights else _settled(model, keras_rule(wanted.module))
     except Exception as error:
         if weights is None:
             raise UsageError(f"{spec}: Keras cannot build it: {first_line(error)}") from error
@@ -77,6 +83,37 @@ def _application(spec: str) -> Any:
             f"the imagenet weights of {wanted.name} are neither in the Keras cache nor could they be downloaded "
             f"({first_line(error)}): connect once, or use keras:{wanted.name}?weights=none"
         ) from error
+
+
+def _settled(model: Any, rule: Preprocessing) -> Any:
+    """Return a model with random weights through which signals pass: unit power behind every batch normalisation
+    and logits of unit spread.
+
+    With their initial statistics activations vanish from layer to layer: every image gives the same output, and no
+    conversion can be told from a broken one. With true means, differences and rounding errors grow from layer to
+    layer instead; so the mean stays zero and the variance becomes the second moment.
+    """
+    height, width, channels = model.input_shape[1:]
+    coarse = np.random.default_rng(SEED).integers(0, 256, (SETTLING_IMAGES, 8, 8, channels), np.uint8)
+    images = coarse[:, np.arange(height) * 8 // height][:, :, np.arange(width) * 8 // width]
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in layers:
+        layer.call = functools.partial(_settle_and_call, layer)
+    head, activation = model.layers[-1], model.layers[-1].activation
+    head.activation = keras.activations.linear
+    logits = model(normalise(images, rule), training=False)
+    head.activation = activation
+    for layer in layers:
+        del layer.call
+    last = next(layer for layer in reversed(model.layers) if hasattr(layer, "kernel"))
+    last.kernel.assign(last.kernel / max(float(tf.math.reduce_std(logits)), 1e-6))
+    return model
+
+
+def _settle_and_call(layer: Any, inputs: Any, **options: Any) -> Any:
+    axes = [axis for axis in range(len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
+    layer.moving_variance.assign(tf.reduce_mean(tf.square(inputs), axis=axes))
+    return type(layer).call(layer, inputs, **options)
 
 
 def _model_file(path: Path, trust_lambda: bool) -> Any:

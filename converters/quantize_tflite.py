@@ -28,6 +28,7 @@ from edgebench.errors import ConversionError
 
 FULL, MIXED, AUTO = "full", "mixed", "auto"
 MIN_WEIGHT_ELEMENTS = 1024
+MIN_SCALE = 1e-8
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 """Operators that carry nearly all the work: in an int8 artifact every one of them computes in integers."""
 MOVING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "PACK", "SLICE")
@@ -89,7 +90,7 @@ def quantise(
     if bits == 16:
         content = _general_scales(content)
     rules = _static(bits, recipe)
-    result = _apply(content, rules, _ranges(content, rules, inputs))
+    result = _apply(content, rules, _ranges(content, rules, bits, inputs))
     found = audit(result)
     check(found, precision, recipe)
     path.write_bytes(result)
@@ -174,7 +175,7 @@ def _static(bits: int, recipe: str) -> Any:
     return manager.get_quantization_recipe()
 
 
-def _ranges(content: bytes, rules: Any, inputs: npt.NDArray[np.float32]) -> Any:
+def _ranges(content: bytes, rules: Any, bits: int, inputs: npt.NDArray[np.float32]) -> Any:
     """Return the true range of every tensor over `inputs`, from the runtime's own profiler."""
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(rules)
@@ -187,7 +188,15 @@ def _ranges(content: bytes, rules: Any, inputs: npt.NDArray[np.float32]) -> Any:
         )
         (key, names), *_ = observer._tfl_interpreter.get_signature_list().items()
         observer.calibrate({key: [{names["inputs"][0]: row[None]} for row in inputs]}, manager)
-        return observer.get_model_qsvs()
+        return {name: _wide_enough(found, bits) for name, found in observer.get_model_qsvs().items()}
+
+
+def _wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
+    """Widen a range so narrow that its scale would overflow the runtime's 32 bits (`relu6` at 6 / scale)."""
+    least = MIN_SCALE * (2**bits - 1)
+    if "min" not in found or np.max(found["max"] - found["min"]) >= least:
+        return found
+    return {**found, "min": np.minimum(found["min"], -least / 2), "max": np.maximum(found["max"], least / 2)}
 
 
 def _apply(content: bytes, rules: Any, ranges: Any) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def command(
     calibration: str,
     as_json: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Convert trained MODELs to SavedModel, TFLite and ONNX.
 
     A MODEL is a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME (a Keras
@@ -83,13 +82,6 @@ def command(
     variants = expand(targets)
     if name and len(models) > 1:
         raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
-    wanted = [variant for variant in variants if variant.partition(":")[2] in CALIBRATED]
-    if wanted and data is None and calibration == "data":
-        raise UsageError(
-            f"{', '.join(wanted)} {'need' if len(wanted) > 1 else 'needs'} images to calibrate on: give --data with "
-            "some of the training images, or leave them out with --to (--calibration random makes artifacts whose "
-            "accuracy means nothing)"
-        )
     orders = _orders(models, name, variants, _labels(labels), data, preprocess, calibration == "random", options)
     with _Display(len(variants) * len(orders), quiet=as_json) as display:
         artifacts, unusable = [], []
@@ -101,7 +93,7 @@ def command(
                     raise
                 unusable.append(f"{order.name}: {error}")
                 display.line(f"{order.name}: {error}")
-    _finish(artifacts, unusable, orders, as_json)
+    return _finish(artifacts, unusable, orders, as_json)
 
 
 def expand(targets: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,17 +118,28 @@ def _orders(
     options: dict[str, Any],
 ) -> list[Order]:
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
+    found = [sources.resolve(text, options["input_size"], options["trust_lambda"]) for text in models]
+    _check_images(variants, data, random)
     images = plan_images(data, random, options["calibration_images"], options["seed"], labels)
     rule = parse(preprocess) if preprocess else None
     orders: list[Order] = []
-    for text in models:
-        source = sources.resolve(text, options["input_size"], options["trust_lambda"])
+    for text, source in zip(models, found, strict=True):
         own = rule or sources.own_preprocessing(source, text)
         chosen = name or sources.default_name(source)
         if any(chosen == order.name for order in orders):
             raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
         orders.append(Order(source, chosen, own, variants, labels, images, options["out"], options["force"]))
     return orders
+
+
+def _check_images(variants: tuple[str, ...], data: Path | None, random: bool) -> None:
+    wanted = [variant for variant in variants if variant.partition(":")[2] in CALIBRATED]
+    if wanted and data is None and not random:
+        raise UsageError(
+            f"{', '.join(wanted)} {'need' if len(wanted) > 1 else 'needs'} images to calibrate on: give --data with "
+            "some of the training images, or leave them out with --to (--calibration random makes artifacts whose "
+            "accuracy means nothing)"
+        )
 
 
 def _labels(text: str | None) -> tuple[str, ...]:
@@ -147,7 +150,7 @@ def _labels(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order], as_json: bool) -> None:
+def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order], as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([to_dict(artifact) for artifact in artifacts], indent=1))
     else:
@@ -155,8 +158,8 @@ def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order],
         folders = ", ".join(str(order.folder) for order in orders)
         click.echo(f"{made} of {len(artifacts)} artifacts are in {folders}")
     if unusable:
-        sys.exit(2)
-    sys.exit(0 if all(artifact.status == OK for artifact in artifacts) else 1)
+        return 2
+    return 0 if all(artifact.status == OK for artifact in artifacts) else 1
 
 
 class _Display:
