@@ -15,7 +15,7 @@ from statistics import NormalDist
 from edgebench.difference import Difference, difference_interval
 from edgebench.expression import FALSE, TRUE, UNDECIDED, UNMEASURED, Expression, Quantity, Unmeasured, Value, exact
 from edgebench.records import OK, Result
-from edgebench.report.conditions import conditions
+from edgebench.report.conditions import RANKING_SETTINGS, conditions
 from edgebench.report.rows import Row, to_row
 from edgebench.stability import THROTTLED, stability
 
@@ -130,7 +130,7 @@ def _unlike(cell: Pair, values: Mapping[str, Value]) -> dict[str, Value]:
     taken: dict[str, Value] = {}
     if cell.baseline is None:
         return taken
-    reason = unlike_machines(cell)
+    reason = unlike_conditions(cell)
     if reason:
         relative = [n for n in values if n in WORDS or (n.startswith(TIMED) and n.endswith(("_ratio", "_change")))]
         taken |= dict.fromkeys(relative, Unmeasured(reason))
@@ -141,19 +141,23 @@ def _unlike(cell: Pair, values: Mapping[str, Value]) -> dict[str, Value]:
     return taken
 
 
-def unlike_machines(cell: Pair) -> str:
+def unlike_conditions(cell: Pair) -> str:
     """Say why times cannot be compared, empty where they can."""
     if cell.baseline is None or cell.candidate is None:
         return ""
     if cell.baseline.emulated or cell.candidate.emulated:
         return "an emulated processor's times mean nothing"
-    one, other = conditions(cell.baseline).machine, conditions(cell.candidate).machine
-    return f"measured on different machines: {one}; {other}" if one and other and one != other else ""
+    for name in RANKING_SETTINGS:
+        one, other = getattr(cell.baseline.settings, name), getattr(cell.candidate.settings, name)
+        if one != other:
+            return f"measured with different {name.replace('_', ' ')}: {one}; {other}"
+    old, new = conditions(cell.baseline).machine, conditions(cell.candidate).machine
+    return f"measured on different machines: {old}; {new}" if old and new and old != new else ""
 
 
 def difference_of(cell: Pair) -> Difference | None:
     """Return how the latency changed, None where it cannot be said."""
-    if not cell.complete or unlike_machines(cell):
+    if not cell.complete or unlike_conditions(cell):
         return None
     assert cell.baseline is not None and cell.candidate is not None
     return difference_interval(cell.baseline.runs, cell.candidate.runs)

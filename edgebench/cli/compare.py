@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.compare import NAMES, Outcome, Pair, difference_of, judge, pair, unlike_machines
+from edgebench.compare import NAMES, Outcome, Pair, difference_of, judge, pair, unlike_conditions
 from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
@@ -84,7 +84,7 @@ def _plain(cell: Pair) -> dict[str, object]:
         "candidate": cell.candidate.status if cell.candidate else None,
         "latency_ratio": dataclasses.asdict(ratio) if ratio else None,
         "latency": difference.word if difference else "unknown",
-        "reason": unlike_machines(cell) or (difference.reason if difference else ""),
+        "reason": unlike_conditions(cell) or (difference.reason if difference else ""),
     }
 
 
@@ -126,4 +126,4 @@ def _verdict(cell: Pair, word: str) -> str:
         return "new" if cell.baseline is None else "missing in the candidate"
     if not cell.complete:
         return f"{cell.baseline.status} to {cell.candidate.status}"
-    return {"same": "no difference shown", "": unlike_machines(cell)}.get(word, word)
+    return {"same": "no difference shown", "": unlike_conditions(cell)}.get(word, word)

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from edgebench.cli import cli
 from edgebench.errors import UsageError
 from edgebench.files import write_json
+from edgebench.records import Settings
 
 
 def compare(*arguments: object) -> Result:
@@ -74,6 +75,12 @@ def test_two_machines_times_are_not_compared(sides: Any, result: Any) -> None:
     outcome = compare(*sides(dataclasses.replace(other, runs=runs)), "--fail-if", "latency_ms_median_ratio > 1.05")
     assert outcome.exit_code == 1
     assert "measured on different machines" in " ".join(outcome.output.split())
+
+
+def test_two_scenarios_times_are_not_compared(sides: Any, result: Any) -> None:
+    outcome = compare(*sides(result(1e6, settings=Settings(rate_hz=30))), "--fail-if", "slower")
+    assert outcome.exit_code == 1
+    assert "measured with different rate hz: 0.0; 30.0" in " ".join(outcome.output.split())
 
 
 def test_folders_are_paired_cell_by_cell(tmp_path: Path, result: Any) -> None:
