@@ -29,7 +29,7 @@ def write_savedmodel(module: torch.nn.Module, example: torch.Tensor, path: Path)
     """Write `module`, traced on `example`, as a SavedModel folder with one signature, pixel_values -> logits."""
     program = torch.export.export(module, (example,))
     program = fx_infra.safe_run_decompositions(program, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
-    lowered = export.exported_program_to_mlir(program)
+    lowered = export.exported_program_to_mlir(program, inline_constants=False)
     function = _Function(lowered, tuple(example.shape))
     tf.saved_model.save(function, str(path), signatures={"serving_default": function.call})
 
