@@ -15,7 +15,7 @@ from statistics import NormalDist
 from edgebench.difference import Difference, difference_interval
 from edgebench.expression import FALSE, TRUE, UNDECIDED, UNMEASURED, Expression, Quantity, Unmeasured, Value, exact
 from edgebench.records import OK, Result
-from edgebench.report.conditions import RANKING_SETTINGS, conditions
+from edgebench.report.conditions import RANKING_SETTINGS, conditions, environment, runtime_version
 from edgebench.report.rows import Row, to_row
 from edgebench.stability import THROTTLED, stability
 
@@ -28,6 +28,12 @@ NAMES = frozenset(
     [*WORDS, *NUMBERS, *TEXTS]
     + [f"{name}_baseline" for name in (*NUMBERS, *TEXTS)]
     + [f"{name}_{kind}" for name in NUMBERS for kind in ("ratio", "change")]
+)
+# What does not change from minute to minute; the rest of an environment always differs.
+LASTING = (
+    *("board", "cpu", "cores", "memory_bytes", "kernel", "libc", "python", "userland_bits", "governor", "turbo"),
+    *("frequency_max_hz", "frequency_limit_hz", "virtualised", "pinned", "runtime_threads", "spinning", "providers"),
+    *("gpu", "xnnpack_partitions", "operators_off_xnnpack"),
 )
 SHARES = ("top1", "top5", "top1_reference", "agreement")
 Z = NormalDist().inv_cdf(0.975)
@@ -153,6 +159,16 @@ def unlike_conditions(cell: Pair) -> str:
             return f"measured with different {name.replace('_', ' ')}: {one}; {other}"
     old, new = conditions(cell.baseline).machine, conditions(cell.candidate).machine
     return f"measured on different machines: {old}; {new}" if old and new and old != new else ""
+
+
+def changed_environment(cell: Pair) -> dict[str, tuple[str, str]]:
+    """Return what else changed from baseline to candidate: software, settings of the machine, the fast path."""
+    if cell.baseline is None or cell.candidate is None:
+        return {}
+    old, new = environment(cell.baseline), environment(cell.candidate)
+    found = {key: (str(old[key]), str(new[key])) for key in LASTING if key in old and key in new}
+    found["runtime version"] = (runtime_version(cell.baseline), runtime_version(cell.candidate))
+    return {key: (one, other) for key, (one, other) in found.items() if one != other and one and other}
 
 
 def difference_of(cell: Pair) -> Difference | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.compare import NAMES, Outcome, Pair, difference_of, judge, pair, unlike_conditions
+from edgebench.compare import (
+    NAMES,
+    Outcome,
+    Pair,
+    changed_environment,
+    difference_of,
+    judge,
+    pair,
+    unlike_conditions,
+)
 from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
@@ -84,6 +94,7 @@ def _plain(cell: Pair) -> dict[str, object]:
         "candidate": cell.candidate.status if cell.candidate else None,
         "latency_ratio": dataclasses.asdict(ratio) if ratio else None,
         "latency": difference.word if difference else "unknown",
+        "changed": changed_environment(cell),
         "reason": unlike_conditions(cell) or (difference.reason if difference else ""),
     }
 
@@ -97,12 +108,23 @@ def _print(cells: Sequence[Pair], outcomes: Sequence[Outcome]) -> None:
         table.add_row(*(Text(text) for text in _line(cell)))
     console.print(table)
     click.echo()
+    for line in _changes(cells):
+        click.echo(line)
     for outcome in outcomes:
         word = "undecided" if outcome.passed and outcome.decision == UNDECIDED else "ok" if outcome.passed else "FAILED"
         click.echo(f"{word:9} {outcome.cell}: fail if {outcome.gate}: {outcome.reason}")
     failed = sum(not outcome.passed for outcome in outcomes)
     if outcomes:
         click.echo(f"{failed} of {len(outcomes)} gates failed" if failed else f"{len(outcomes)} gates passed")
+
+
+def _changes(cells: Sequence[Pair]) -> list[str]:
+    """Name once what else differs between the sides, with the number of cells it holds for."""
+    counted = Counter((key, *sides) for cell in cells for key, sides in changed_environment(cell).items())
+    return [
+        f"also changed: {key.replace('_', ' ')} {old} -> {new} (in {number} of {len(cells)} cells)"
+        for (key, old, new), number in counted.items()
+    ]
 
 
 def _line(cell: Pair) -> tuple[str, ...]:

@@ -83,6 +83,21 @@ def test_two_scenarios_times_are_not_compared(sides: Any, result: Any) -> None:
     assert "measured with different rate hz: 0.0; 30.0" in " ".join(outcome.output.split())
 
 
+def test_what_else_changed_is_named(sides: Any, result: Any) -> None:
+    made = result(2e6, seed=1)
+    new = {"xnnpack_partitions": 20, "load_1m": 3.0}
+    old = {"xnnpack_partitions": 1, "load_1m": 0.1}
+    both = [
+        dataclasses.replace(
+            made, runs=tuple(dataclasses.replace(r, environment={**r.environment, **extra}) for r in made.runs)
+        )
+        for extra in (new, old)
+    ]
+    output = compare(*sides(*both)).output
+    assert "also changed: xnnpack partitions 1 -> 20 (in 1 of 1 cells)" in output
+    assert "load" not in output
+
+
 def test_folders_are_paired_cell_by_cell(tmp_path: Path, result: Any) -> None:
     for side, variants in (("main", ("tflite:int8", "onnx:int8")), ("branch", ("tflite:int8", "tflite:float32"))):
         for variant in variants:
