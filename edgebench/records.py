@@ -149,7 +149,7 @@ class Settings:
     warmup: int = 3  # at least this many invocations before the clock counts
     min_runs: int = 30
     min_seconds: float = 0.2  # of one process, as is max_seconds
-    max_seconds: float = 3.0
+    max_seconds: float = 2.0
     precision: float = 0.01  # one process measures until its median's 95 % interval is this close; 0: min_runs only
     rate_hz: float = 0.0  # above 0: send at this rate for max_seconds, latency counts from the scheduled arrival
     sustained_seconds: float = 0.0  # above 0: keep going this long, whatever the interval says
