@@ -12,13 +12,12 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import sys
 import time
 from typing import Any, Optional
 
 from . import probe, supervise
-from .store import Store
+from .store import Store, remove
 
 FETCHABLE = {"run.json": "out/run.json", "outputs.npy": "out/outputs.npy", "stderr": "stderr"}
 POLL_SECONDS = 0.1
@@ -49,7 +48,7 @@ class Jobs:
         if lock is None:
             return {"state": "busy", "holder": self._holder()}
         try:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             os.makedirs(os.path.join(folder, "out"), mode=0o700)
             os.ftruncate(lock, 0)
             os.pwrite(lock, json.dumps({"id": id, "owner": owner, "since": int(time.time())}).encode(), 0)
@@ -58,7 +57,7 @@ class Jobs:
             _write(os.path.join(folder, "job.json"), job)
             supervise.detach(folder, command, paths, timeout, lock)
         except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             raise
         finally:
             os.close(lock)
@@ -97,7 +96,7 @@ class Jobs:
         names = os.listdir(self._store.path("jobs"))
         names = [name for name in names if name.startswith(prefix) and name not in (running, keep)]
         for name in names:
-            shutil.rmtree(self._store.path("jobs", name))
+            remove(self._store.path("jobs", name))
         return {"removed": len(names)}
 
     def kill(self, id: str) -> dict[str, Any]:

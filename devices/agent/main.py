@@ -7,7 +7,6 @@ import json
 import os
 import select
 import sys
-import zipfile
 from typing import Any, BinaryIO, Optional
 
 from . import jobs, probe, store
@@ -63,7 +62,7 @@ class Agent:
         except OSError as error:
             code = errno.errorcode.get(error.errno or 0, "OSError")
             return {"error": code, "message": f"{error.strerror}: {error.filename or ''}".rstrip(": ")}, b""
-        except (ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except (ValueError, TypeError, KeyError) as error:
             return {"error": "refused", "message": str(error) or type(error).__name__}, b""
 
     def _send(self, content: bytes) -> None:

@@ -1,16 +1,17 @@
-"""What a device is: read from the system itself; what cannot be read is absent."""
+"""What a device is: read from the system itself; what cannot be read is absent.
+
+This runs at every connection: it imports only what Python has loaded anyway.
+"""
 
 from __future__ import annotations
 
 import os
-import platform
-import shutil
 import struct
-import subprocess
 import sys
 from typing import Any, Optional
 
 PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "onnxruntime", "tensorflow")
+VCGENCMD = "/usr/bin/vcgencmd"
 FAMILIES = {3: "x86", 62: "x86", 40: "arm", 183: "arm", 243: "riscv"}  # e_machine of an ELF file, elf(5)
 
 
@@ -22,18 +23,19 @@ def boot_id() -> str:
 def facts(store: str) -> dict[str, Any]:
     """Return everything the host needs to plan and to report; sizes in bytes, frequencies in Hz."""
     system = _os_release()
-    disk = shutil.disk_usage(store)
+    disk = os.statvfs(store)
+    kernel = os.uname()
     memory = _meminfo()
     table = {
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
+        "system": kernel.sysname,
+        "kernel": kernel.release,
+        "machine": kernel.machine,
         "userland_bits": struct.calcsize("P") * 8,
         "os": system.get("PRETTY_NAME"),
         "os_id": system.get("ID"),
         "os_codename": system.get("VERSION_CODENAME"),
         "glibc": _glibc(),
-        "python": platform.python_version(),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "python_implementation": sys.implementation.name,
         "python_abi": "cp" + "".join(map(str, sys.version_info[:2])) + sys.abiflags,
         "python_path": sys.executable,
@@ -43,7 +45,7 @@ def facts(store: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_bytes": memory.get("MemTotal"),
         "memory_available_bytes": memory.get("MemAvailable"),
-        "disk_free_bytes": disk.free,
+        "disk_free_bytes": disk.f_bavail * disk.f_frsize,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "max_frequency_khz": _number("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10),
         "temperature_millidegrees": _number("/sys/class/thermal/thermal_zone0/temp", 10),
@@ -72,7 +74,7 @@ def _emulator() -> Optional[str]:
         with open(path, "rb") as stream:
             header = stream.read(20)
         family = FAMILIES.get(header[18] + 256 * header[19]) if header[:4] == b"\x7fELF" else None
-        machine = platform.machine()
+        machine = os.uname().machine
         claimed = "arm" if machine.startswith(("arm", "aarch")) else "x86" if "86" in machine else None
         if family and claimed and family != claimed:
             return os.path.basename(os.readlink(path))
@@ -85,23 +87,26 @@ def _emulator() -> Optional[str]:
 
 
 def _packages() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
+    """Return the versions of installed distributions from their folders' names: nothing is imported for it."""
     found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    for folder in reversed(sys.path):
+        for entry in os.listdir(folder) if os.path.isdir(folder) else ():
+            stem, _, kind = entry.rpartition(".")
+            name, _, version = stem.partition("-")
+            name = name.replace("_", "-").lower()
+            if kind in ("dist-info", "egg-info") and name in PACKAGES and version:
+                found[name] = version.partition("-")[0]
     return found
 
 
 def _throttled() -> Optional[int]:
     """Return the Raspberry Pi firmware's throttle bits: 0-3 hold now, 16-19 have happened since boot."""
     bits = _number("/sys/devices/platform/soc/soc:firmware/get_throttled", 16)
-    if bits is not None or shutil.which("vcgencmd") is None:
+    if bits is not None or not os.path.exists(VCGENCMD):
         return bits
-    done = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, check=False)
+    import subprocess  # takes long to import on a small device
+
+    done = subprocess.run([VCGENCMD, "get_throttled"], capture_output=True, text=True, check=False)
     word = done.stdout.strip().partition("=")[2]
     return int(word, 16) if word.startswith("0x") else None
 

@@ -10,13 +10,10 @@ jobs/<id>/ lock              see jobs.py
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
-import shutil
 import time
-import zipfile
 from typing import Any
 
 HEX = re.compile(r"[0-9a-f]{64}\Z")
@@ -70,19 +67,18 @@ class Store:
             raise ValueError("what arrived does not have the hash it should have; it was deleted")
         holder = self._place(kind, sha256, "")
         temporary = holder + ".new"
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove(temporary)
         target = os.path.join(temporary, name) if name else temporary
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if unpack:
-                with zipfile.ZipFile(incoming) as archive:
-                    archive.extractall(target)
+                _unpack(incoming, target)
             else:
                 _sync(incoming)
                 os.replace(incoming, target)
             os.rename(temporary, holder)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove(temporary)
             if os.path.exists(incoming):
                 os.unlink(incoming)
         return {"path": place}
@@ -118,7 +114,7 @@ class Store:
     def remove_all(self) -> dict[str, Any]:
         """Delete the whole folder."""
         answer = self.usage()
-        shutil.rmtree(self.root)
+        remove(self.root)
         return answer
 
     def _place(self, kind: str, sha256: str, name: str) -> str:
@@ -137,10 +133,32 @@ class Store:
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
                 if os.path.getmtime(path) < time.time() - STALE_SECONDS:
-                    shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
+                    remove(path)
+
+
+def remove(path: str) -> None:
+    """Delete a file or a folder, if there is one."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        import shutil  # takes long to import on a small device, and most connections remove nothing
+
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _unpack(archive: str, target: str) -> None:
+    import zipfile  # as above
+
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(target)
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
 
 
 def _sha256(path: str) -> str:
+    import hashlib  # as above
+
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import subprocess
 import time
 from typing import Any, Optional
+
+from .store import remove
 
 KEPT_BYTES = 512  # room for how the job ended, taken beforehand: its disk may be full by then
 
@@ -49,6 +49,8 @@ def kill(folder: str) -> None:
 
 
 def _supervise(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
+    import subprocess  # takes long to import on a small device: only where a job runs
+
     before = _oom_kills()
     _note(folder, "exit.json.kept", {}, KEPT_BYTES)
     began = time.monotonic()
@@ -72,9 +74,10 @@ def _supervise(folder: str, command: list[str], paths: list[str], timeout: float
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
         process.wait()
-    free = shutil.disk_usage(folder).free
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
     if code != 0:
-        shutil.rmtree(os.path.join(folder, "out"), ignore_errors=True)  # half of a result would only fill the disk
+        remove(os.path.join(folder, "out"))  # half of a result would only fill the disk
     ended = {
         "code": code,
         "seconds": time.monotonic() - began,

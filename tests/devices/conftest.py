@@ -59,13 +59,26 @@ def device(board: LocalSshd, events: list[dict], tmp_path: Path) -> Iterator[Ssh
         yield connected
 
 
-@pytest.fixture(scope="session", params=["arm64", "armhf"])
-def pi(request: pytest.FixtureRequest) -> Iterator[machine.VirtualPi]:
-    """A bare emulated Raspberry Pi. Its root folder is kept in build/ from session to session."""
+@pytest.fixture(scope="session")
+def pis() -> Iterator[dict[str, machine.VirtualPi]]:
+    """Two bare emulated Raspberry Pis, 64 and 32 bits. Their root folders are kept in build/ for the next session."""
+    started: dict[str, machine.VirtualPi] = {}
     try:
-        started = machine.start(request.param)
-    except CannotBuildError as error:
-        cannot(str(error))
-        raise
-    yield started
-    started.stop()
+        for architecture in ("arm64", "armhf"):
+            try:
+                started[architecture] = machine.start(architecture)
+            except CannotBuildError as error:
+                cannot(str(error))
+        yield started
+    finally:
+        for pi in started.values():
+            pi.stop()
+
+
+@pytest.fixture(scope="session")
+def project(pis: dict[str, machine.VirtualPi], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder whose devices.toml names both Pis."""
+    folder = tmp_path_factory.mktemp("project")
+    tables = [f'[{pi.name}]\nhost = "{pi.name}"\nssh_config = "{pi.ssh_config}"\n' for pi in pis.values()]
+    (folder / "devices.toml").write_text("\n".join(tables))
+    return folder

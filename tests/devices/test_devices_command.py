@@ -10,7 +10,7 @@ pytestmark = pytest.mark.device
 
 
 @pytest.fixture
-def edgebench(board, tmp_path):
+def devices(board, tmp_path):
     config = board.config()
     lines = [f"{key} = {json.dumps(getattr(config, key))}" for key in ("host", "ssh_config", "python", "store")]
     (tmp_path / "devices.toml").write_text("[board]\n" + "\n".join(lines) + "\n")
@@ -22,27 +22,27 @@ def edgebench(board, tmp_path):
     return run
 
 
-def test_list_check_and_clean(edgebench, board):
-    listed = edgebench("list")
+def test_list_check_and_clean(devices, board):
+    listed = devices("list")
     assert listed.returncode == 0 and "board                board" in listed.stdout
-    checked = edgebench("check", "board")
+    checked = devices("check", "board")
     assert checked.returncode == 0, checked.stderr
     assert "board is reachable." in checked.stdout and "What runs there:" in checked.stdout
-    told = json.loads(edgebench("check", "board", "--json").stdout)
+    told = json.loads(devices("check", "board", "--json").stdout)
     assert told["runs"]["onnx"].startswith("onnxruntime ") and told["userland_bits"] == 64
     assert "emulator" in told and told["emulator"] is None
-    cleaned = edgebench("clean", "board")
+    cleaned = devices("clean", "board")
     assert cleaned.returncode == 0 and f"removed {board.store}" in cleaned.stdout
     assert not board.store.exists()
 
 
-def test_clean_ends_what_runs_there(edgebench, device, board, tmp_path):
+def test_clean_ends_what_runs_there(devices, device, board, tmp_path):
     from tests.devices.jobs import odd_job
     from tests.devices.test_faults import in_background, pids, wait_for
 
     thread, outcomes = in_background(device, odd_job(device, tmp_path, {"sleep": 60}))
     wait_for(lambda: pids(board))
-    assert edgebench("clean", "board").returncode == 0
+    assert devices("clean", "board").returncode == 0
     thread.join(20)
     assert outcomes and outcomes[0].run.status == "failed"
     assert not list(board.store.rglob("*.npy"))
@@ -58,7 +58,7 @@ def test_clean_ends_what_runs_there(edgebench, device, board, tmp_path):
         (("check",), 2, "Missing argument"),
     ],
 )
-def test_wrong_use_is_one_clear_line(edgebench, words, code, message):
-    done = edgebench(*words)
+def test_wrong_use_is_one_clear_line(devices, words, code, message):
+    done = devices(*words)
     assert done.returncode == code and message in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,183 @@
+"""From two bare Raspberry Pis, emulated, to one merged report: real ARM kernels, real wheels, a real sshd."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgebench import registry
+from edgebench.devices.config import find_device
+from edgebench.devices.local import LocalDevice
+from edgebench.devices.ssh import SshDevice
+from edgebench.errors import DeviceError
+from edgebench.files import read_record, sha256_file
+from edgebench.records import OK, Artifact, Job, Preprocessing, Result, Settings
+
+pytestmark = pytest.mark.device
+
+RUNTIME = {"arm64": "litert", "armhf": "tflite-runtime"}
+VARIANTS = ("tflite-float32", "tflite-int8", "onnx-int8")
+QUICK = Settings(processes=1, warmup=1, min_runs=5, min_seconds=0.1, max_seconds=1, timeout_seconds=200)
+
+
+def run(project: Path, *words) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgebench", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=project, check=False, timeout=500)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def manifests(converted: Path) -> dict[str, Path]:
+    found = {}
+    for path in converted.glob("artifacts/*/*.json"):
+        artifact = read_record(Artifact, path)
+        found[f"{artifact.format}-{artifact.precision}"] = path.with_suffix("") if path.name.endswith(".json") else path
+    return found
+
+
+@pytest.fixture(scope="module")
+def profiled(project, converted, photos) -> tuple[subprocess.CompletedProcess[str], Path]:
+    files = manifests(converted)
+    devices = [word for name in ("cpu", "virtual-pi-arm64", "virtual-pi-armhf") for word in ("--device", name)]
+    quick = ["--processes", 1, "--min-runs", 5, "--min-seconds", 0.1, "--max-seconds", 1]
+    out = project / "edgebench-out"
+    chosen = [files[name] for name in VARIANTS]
+    done = run(project, "profile", *chosen, "--data", photos / "test", *devices, *quick, "--out", out)
+    return done, out / "results"
+
+
+def results(folder: Path) -> dict[tuple[str, str], Result]:
+    found = {}
+    for path in folder.glob("*/*.json"):
+        result = read_record(Result, path)
+        found[result.device, f"{result.artifact.format}-{result.artifact.precision}"] = result
+    return found
+
+
+def test_bare_pis_are_profiled_beside_this_machine(profiled):
+    done, folder = profiled
+    found = results(folder)
+    assert len(found) == 9, done.stderr
+    for (device, variant), result in found.items():
+        if (device, variant) == ("virtual-pi-armhf", "onnx-int8"):
+            assert "onnxruntime has no wheels for 32-bit ARM" in result.reason
+            continue
+        assert result.status == OK, (device, variant, result.reason)
+        assert result.emulated == device.startswith("virtual-pi")
+        assert result.accuracy.images == 60
+    assert done.returncode == 1  # one cell has failed, and says why
+    assert found["virtual-pi-arm64", "tflite-int8"].runtime == "litert"
+    assert found["virtual-pi-armhf", "tflite-int8"].runtime == "tflite-runtime"
+    environment = found["virtual-pi-armhf", "tflite-int8"].runs[0].environment
+    assert (environment["userland_bits"], environment["machine"]) == (32, "armv7l")
+
+
+def test_answers_of_arm_kernels_are_this_machines_in_float(profiled):
+    _, folder = profiled
+    here = np.load(next((folder / "cpu").glob("*tflite-float32.outputs.npy")))
+    for device in ("virtual-pi-arm64", "virtual-pi-armhf"):
+        there = np.load(next((folder / device).glob("*tflite-float32*.outputs.npy")))
+        np.testing.assert_allclose(there, here, atol=1e-4)
+
+
+def test_one_report_holds_all_three(profiled, project):
+    _, folder = profiled
+    done = run(project, "report", folder, "--out", project / "report")
+    assert done.returncode in (0, 1), done.stderr
+    text = (project / "report/report.csv").read_text()
+    assert all(device in text for device in ("cpu", "virtual-pi-arm64", "virtual-pi-armhf"))
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "armhf"])
+def test_check_says_what_it_is(profiled, project, architecture):
+    told = json.loads(run(project, "devices", "check", f"virtual-pi-{architecture}", "--json").stdout)
+    assert told["userland_bits"] == {"arm64": 64, "armhf": 32}[architecture]
+    assert told["emulator"].startswith("qemu-")
+    assert told["board"].startswith("Raspberry Pi") and told["governor"] == "ondemand"
+    assert told["temperature_millidegrees"] == 48312 and told["throttled"] == 0
+    assert told["runs"]["tflite"].startswith(RUNTIME[architecture])
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "armhf"])
+def test_the_second_profile_sends_little_and_starts_soon(pis, project, converted, tmp_path, architecture):
+    """From bare again: everything is sent once; then under 1 % of it, and the runner starts within 3 s."""
+    device = find_device(f"virtual-pi-{architecture}", project)
+    device = device.model_copy(update={"store": "~/again"})
+    model = manifests(converted)["tflite-float32"]
+    images = tmp_path / "images.npy"
+    np.save(images, np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8))
+    sent, waited, outputs = [], [], []
+    for session in ("first", "second"):
+        begin, started = time.monotonic(), []
+
+        def tell(event, begin=begin, started=started):
+            if event.get("phase") == "imports":
+                started.append(time.monotonic() - begin)
+
+        with SshDevice(device, session) as connected:
+            assert connected.info().emulated
+            outcome = connected.run(job(connected, model, images, RUNTIME[architecture]), tell)
+            assert outcome.run.status == OK, outcome.run.reason
+            sent.append(connected.bytes_sent)
+            if session == "second":
+                connected.remove_all()
+        waited.append(started[0])
+        outputs.append(outcome.outputs)
+    assert sent[1] < 0.01 * sent[0], sent
+    assert waited[1] <= 3 + 2 * python_start(pis[architecture]), waited  # the agent's Python and the runner's
+    with LocalDevice() as here:
+        expected = here.run(job(here, model, images, "litert"), lambda event: None).outputs
+    np.testing.assert_allclose(outputs[0], expected, atol=1e-4)
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+
+
+def job(device, model: Path, images: Path, runtime: str) -> Job:
+    return Job(
+        kind="accuracy",
+        artifact=device.put(model, sha256_file(model)),
+        artifact_sha256=sha256_file(model),
+        runtime=runtime,
+        runtime_module=registry.RUNTIMES[runtime],
+        input=None,
+        output=None,
+        layout="NHWC",
+        preprocessing=Preprocessing("none"),
+        images=device.put(images, sha256_file(images)),
+        images_sha256=sha256_file(images),
+        indices=(),
+        settings=QUICK,
+    )
+
+
+def python_start(pi) -> float:
+    """Seconds the device itself needs to start a Python with the modules the agent and the runner begin with."""
+    command = ["ssh", "-F", str(pi.ssh_config), pi.name, "python3 -c 'import json, subprocess, zipfile, hashlib'"]
+    begin = time.monotonic()
+    subprocess.run(command, check=True)
+    return time.monotonic() - begin
+
+
+def test_a_device_without_python_says_so(pis, project):
+    pi = pis["arm64"]
+    python = pi.root / "usr/bin/python3"
+    python.rename(python.with_name("python3.away"))
+    try:
+        with pytest.raises(DeviceError, match=r"there is no python3 on virtual-pi-arm64: install it there"):
+            SshDevice(find_device(pi.name, project)).info()
+    finally:
+        python.with_name("python3.away").rename(python)
+
+
+def test_nothing_runs_on_after_all_that(pis, profiled):
+    """Only the listening sshd of each Pi is left: no agent, no supervisor, no runner."""
+    for pi in pis.values():
+        listed = subprocess.run(
+            ["ssh", "-F", str(pi.ssh_config), pi.name, "ps -eo args"], capture_output=True, text=True, check=True
+        ).stdout
+        assert "python" not in listed, listed
+        jobs = list((pi.root / "home/pi/.cache/edgebench/jobs").iterdir())
+        assert jobs == [] and list((pi.root / "home/pi/.cache/edgebench/incoming").iterdir()) == []
