@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import normalise
 
 SEED = 20_240_229  # of random weights: the reference and every conversion must see the same model
-SETTLING_IMAGES = 4
+SETTLING_IMAGES = 8
 FORBIDDEN_OPS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "SaveV2", "LoadLibrary")
 
 
@@ -86,34 +85,29 @@ def _application(spec: str) -> Any:
 
 
 def _settled(model: Any, rule: Preprocessing) -> Any:
-    """Return a model with random weights through which signals pass: unit power behind every batch normalisation
+    """Return a model with random weights through which signals pass: batch normalisations that know what they see,
     and logits of unit spread.
 
     With their initial statistics activations vanish from layer to layer: every image gives the same output, and no
-    conversion can be told from a broken one. With true means, differences and rounding errors grow from layer to
-    layer instead; so the mean stays zero and the variance becomes the second moment.
+    conversion can be told from a broken one.
     """
     height, width, channels = model.input_shape[1:]
     coarse = np.random.default_rng(SEED).integers(0, 256, (SETTLING_IMAGES, 8, 8, channels), np.uint8)
     images = coarse[:, np.arange(height) * 8 // height][:, :, np.arange(width) * 8 // width]
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
     for layer in layers:
-        layer.call = functools.partial(_settle_and_call, layer)
+        layer.momentum = 0.0
+    model(normalise(images, rule), training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
     head, activation = model.layers[-1], model.layers[-1].activation
     head.activation = keras.activations.linear
-    logits = model(normalise(images, rule), training=False)
+    spread = float(tf.math.reduce_std(model(normalise(images, rule), training=False)))
     head.activation = activation
-    for layer in layers:
-        del layer.call
     last = next(layer for layer in reversed(model.layers) if hasattr(layer, "kernel"))
-    last.kernel.assign(last.kernel / max(float(tf.math.reduce_std(logits)), 1e-6))
+    last.kernel.assign(last.kernel / max(spread, 1e-6))
     return model
-
-
-def _settle_and_call(layer: Any, inputs: Any, **options: Any) -> Any:
-    axes = [axis for axis in range(len(inputs.shape)) if axis != layer.axis % len(inputs.shape)]
-    layer.moving_variance.assign(tf.reduce_mean(tf.square(inputs), axis=axes))
-    return type(layer).call(layer, inputs, **options)
 
 
 def _model_file(path: Path, trust_lambda: bool) -> Any:

@@ -115,13 +115,23 @@ def _static_shapes(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _global_pool(graph: _Graph, node: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    """ReduceMean over the last two of four dimensions -> GlobalAveragePool (and Flatten where they are dropped)."""
+    """ReduceMean over height and width -> GlobalAveragePool, and Flatten where they are dropped.
+
+    Height and width are the last two of four dimensions, or the middle two behind a Transpose, which goes too.
+    """
     axes = graph.constant(node.input[1]) if len(node.input) == 2 else None
-    if axes is None or sorted(axes.tolist()) != [2, 3] or len(shapes.get(node.input[0], ())) != 4:
-        return
     keep = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
+    source = node.input[0]
+    transpose = graph.maker(source, "Transpose")
+    if axes is not None and sorted(axes.tolist()) == [1, 2] and not keep and transpose is not None:
+        permutation = next((list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm"), [])
+        source = transpose.input[0] if permutation == [0, 2, 3, 1] else ""
+    elif axes is None or sorted(axes.tolist()) != [2, 3] or len(shapes.get(source, ())) != 4:
+        return
+    if not source:
+        return
     pooled = node.output[0] if keep else f"{node.name}_pooled"
-    nodes = [helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=f"{node.name}_pool")]
+    nodes = [helper.make_node("GlobalAveragePool", [source], [pooled], name=f"{node.name}_pool")]
     if not keep:
         nodes.append(helper.make_node("Flatten", [pooled], list(node.output), axis=1, name=node.name))
     graph.replace(node, nodes)
