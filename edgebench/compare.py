@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from edgebench.difference import Difference, difference_interval
+from edgebench.errors import UsageError
 from edgebench.expression import FALSE, TRUE, UNDECIDED, UNMEASURED, Expression, Quantity, Unmeasured, Value, exact
 from edgebench.records import OK, Result
 from edgebench.report.conditions import RANKING_SETTINGS, conditions, environment, runtime_version
@@ -69,12 +70,27 @@ class Outcome:
 
 
 def pair(baseline: Sequence[Result], candidate: Sequence[Result]) -> list[Pair]:
-    """Bring the same cells together: model, variant, device, runtime and scenario. One result each is a pair anyway."""
+    """Bring the same cells together: model, variant, device, runtime and scenario. One result each is a pair anyway.
+
+    Raises UsageError where one side has two results of a cell (two machines, or two sources of one name).
+    """
     if len(baseline) == 1 and len(candidate) == 1:
         return [Pair(cell_name(candidate[0]), baseline[0], candidate[0])]
-    old = {cell_name(result): result for result in baseline}
-    new = {cell_name(result): result for result in candidate}
+    old, new = _by_name(baseline, "baseline"), _by_name(candidate, "candidate")
     return [Pair(name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])]
+
+
+def _by_name(results: Sequence[Result], side: str) -> dict[str, Result]:
+    table: dict[str, Result] = {}
+    for result in results:
+        name = cell_name(result)
+        if name in table:
+            raise UsageError(
+                f"the {side} holds two results of {name}, of {table[name].created} and {result.created}: "
+                "give a folder that holds one of them, or the result file itself"
+            )
+        table[name] = result
+    return table
 
 
 def cell_name(result: Result) -> str:

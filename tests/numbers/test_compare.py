@@ -112,6 +112,14 @@ def test_folders_are_paired_cell_by_cell(tmp_path: Path, result: Any) -> None:
     assert outcome.exit_code == 1
 
 
+def test_two_results_of_one_cell_are_a_question(tmp_path: Path, result: Any) -> None:
+    for name, sha in (("a", "1"), ("b", "2")):
+        made = result(2e6)
+        artifact = dataclasses.replace(made.artifact, sha256=sha * 64)
+        write_json(tmp_path / f"{name}.json", dataclasses.replace(made, artifact=artifact))
+    assert "holds two results of digits tflite:int8 on pi" in str(compare(tmp_path, tmp_path).exception)
+
+
 def test_junit(tmp_path: Path, sides: Any, result: Any) -> None:
     report = tmp_path / "junit.xml"
     broken = result(2e6, status="refused", reason="bad \x00 & <byte>")
