@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 from edgebench.cli.display import Display
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.operators import operator_lines
+from edgebench.cli.parallel import Stoppable, on_all
 from edgebench.data import open_dataset
 from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
@@ -101,13 +101,13 @@ def command(
         fresh=fresh,
     )
     lost: list[DeviceError] = []
-    with Display(quiet=as_json) as display, ThreadPoolExecutor(len(set(devices))) as pool:
+    with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
         if dataset is not None:
-            exams = Exams(dataset, out / "cache", display.tell)
+            exams = Exams(dataset, out / "cache", tell)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         session = str(out.resolve())
-        targets = [open_device(name, Path.cwd(), session, display.tell) for name in dict.fromkeys(devices)]
+        targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
 
         def measure(device: Device) -> list[Result]:
             limit = budget if device.name not in LOCAL_DEVICES and images is None else None
@@ -119,12 +119,12 @@ def command(
                 for chosen in scenarios
             ]
             try:
-                return [result for one in requests for result in profile(one, device, display.tell)]
+                return [result for one in requests for result in profile(one, device, tell)]
             except DeviceError as error:  # the other devices go on
                 lost.append(error)
                 return []
 
-        results = [result for found in pool.map(measure, targets) for result in found]
+        results = on_all(measure, targets, tell)
     _show(results, out, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)

@@ -40,13 +40,13 @@ def find_artifacts(paths: list[Path], preprocessing: Preprocessing | None) -> li
 
 
 def _find(path: Path, preprocessing: Preprocessing | None) -> list[Found]:
-    manifest = path.with_name(path.name + ".json")
+    manifest = Path(f"{path}.json")
     if path.suffix in SUFFIXES or (path / "saved_model.pb").exists():
         return [_with_manifest(manifest)] if manifest.exists() else [_bare(path, preprocessing)]
     if path.is_dir():
         manifests = (p for p in sorted(path.rglob("*.json")) if Path(p.stem).suffix in SUFFIXES)
         bare = (
-            p for p in sorted(path.iterdir()) if p.suffix in SUFFIXES and not p.with_name(p.name + ".json").exists()
+            p for p in sorted(path.iterdir()) if p.suffix in SUFFIXES and not Path(f"{p}.json").exists()
         )
         return [_with_manifest(p) for p in manifests] + [_bare(p, preprocessing) for p in bare]
     if path.suffix == ".json":
