@@ -36,7 +36,7 @@ PROCESSOR = {
 RULE = Preprocessing("huggingface", scale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
-def train(directory: Path, report: Report = lambda _: None) -> Path:
+def train(directory: Path, report: Report = lambda _: None, epochs: int = EPOCHS) -> Path:
     """Train the network, about a minute on two cores, and return its checkpoint folder in `directory`."""
     try:
         import torch
@@ -52,8 +52,8 @@ def train(directory: Path, report: Report = lambda _: None) -> Path:
     inputs, tests = resized(train_images, shape), resized(test_images, shape)
     network = build()
     count = sum(parameter.numel() for parameter in network.parameters())
-    report(f"training {NAME}: {count:,} parameters, {len(inputs)} images, {EPOCHS} epochs")
-    _fit(network, inputs, train_labels, report)
+    report(f"training {NAME}: {count:,} parameters, {len(inputs)} images, {epochs} epochs")
+    _fit(network, inputs, train_labels, epochs, report)
     with torch.inference_mode():
         logits = network(torch.from_numpy(normalise(tests, RULE, "NCHW"))).logits.numpy()
     report(f"  {np.mean(logits.argmax(1) == test_labels):.1%} of {len(tests)} test images right")
@@ -86,18 +86,20 @@ def save(network: Any, folder: Path) -> Path:
     return folder
 
 
-def _fit(network: Any, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], report: Report) -> None:
+def _fit(
+    network: Any, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], epochs: int, report: Report
+) -> None:
     import torch
 
-    steps = EPOCHS * -(-len(images) // BATCH)
+    steps = epochs * -(-len(images) // BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     generator = np.random.default_rng(SEED)
     targets = torch.from_numpy(labels)
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         network.train()
         moved = shifted(images, generator)
-        for rows in np.array_split(generator.permutation(len(images)), steps // EPOCHS):
+        for rows in np.array_split(generator.permutation(len(images)), steps // epochs):
             pixels = torch.from_numpy(normalise(moved[rows], RULE, "NCHW"))
             loss = torch.nn.functional.cross_entropy(network(pixels).logits, targets[rows], label_smoothing=0.1)
             optimizer.zero_grad()
@@ -105,5 +107,5 @@ def _fit(network: Any, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int
             optimizer.step()
             schedule.step()
         if (epoch + 1) % 10 == 0:
-            report(f"  epoch {epoch + 1} of {EPOCHS}")
+            report(f"  epoch {epoch + 1} of {epochs}")
     network.eval()

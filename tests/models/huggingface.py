@@ -80,7 +80,17 @@ ARCHITECTURES = {
         Architecture(
             "efficientnet",
             "EfficientNetForImageClassification",
-            {"width_coefficient": 0.25, "depth_coefficient": 0.5, "hidden_dim": 320},
+            {
+                "width_coefficient": 0.5,
+                "depth_coefficient": 0.5,
+                "hidden_dim": 64,
+                "kernel_sizes": [3, 5, 3],
+                "in_channels": [32, 16, 24],
+                "out_channels": [16, 24, 40],
+                "strides": [1, 2, 2],
+                "num_block_repeats": [1, 2, 1],
+                "expand_ratios": [1, 6, 6],
+            },
         ),
         Architecture("levit", "LevitForImageClassification", LEVIT, size=64),
         Architecture("levit-teacher", "LevitForImageClassificationWithTeacher", LEVIT, size=64),
