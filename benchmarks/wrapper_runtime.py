@@ -1,4 +1,4 @@
-"""A runtime for the program's own benchmarks: LiteRT with known work, stalls or memory added.
+"""A runtime for the program's own benchmarks: LiteRT or ONNX Runtime with known work, stalls or memory added.
 
 The runtime's name says what: `litert+spin=0.05` makes every invoke 5 % longer; `sleep=5` replaces the model by
 5 ms of sleep; `stall=200@300` waits 200 ms in invoke 300; `load=20`, `first=20`, `steady=20` allocate and touch
@@ -7,27 +7,29 @@ The runtime's name says what: `litert+spin=0.05` makes every invoke 5 % longer; 
 
 from __future__ import annotations
 
+import importlib
 import mmap
 import time
 from time import perf_counter_ns
 from typing import Any
 
 from edgebench.records import Scalar, Settings
-from edgebench.runner.runtimes import litert
 
 MB = 1_000_000
 
 
 def open_session(name: str, path: str, settings: Settings) -> WrappedSession:
-    """Open the artifact with LiteRT and wrap it in what `name` asks for."""
+    """Open the artifact with its runtime and wrap it in what `name` asks for."""
     options = dict(part.split("=") for part in name.partition("+")[2].split(",") if part)
-    session = WrappedSession(litert.open_session("litert", path, settings), options)
+    inner = "onnxruntime" if path.endswith(".onnx") else "litert"
+    runtime = importlib.import_module(f"edgebench.runner.runtimes.{inner}")
+    session = WrappedSession(runtime.open_session(inner, path, settings), options)
     session.ballast("load")
     return session
 
 
 class WrappedSession:
-    """A LiteRT session with additions."""
+    """A session with additions."""
 
     def __init__(self, inner: Any, options: dict[str, str]) -> None:
         self._inner = inner
@@ -42,7 +44,7 @@ class WrappedSession:
         self.input, self.output = inner.input, inner.output
 
     def copy_in(self, array: Any) -> None:
-        """As LiteRT does."""
+        """As the runtime does."""
         self._inner.copy_in(array)
 
     def invoke(self) -> None:
@@ -63,7 +65,7 @@ class WrappedSession:
             self.ballast("first" if self._invokes == 1 else "steady")
 
     def copy_out(self) -> Any:
-        """As LiteRT does."""
+        """As the runtime does."""
         return self._inner.copy_out()
 
     def ballast(self, phase: str) -> None:

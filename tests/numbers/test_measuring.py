@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,22 @@ def test_a_latency_run_says_what_the_machine_did(device: LocalDevice, tmp_path: 
     assert run.environment["providers"] == "CPUExecutionProvider"
     assert "involuntary_switches" in run.environment
     assert len(run.warmup_ns) >= 10
+
+
+@pytest.mark.parametrize(
+    ("added", "phase", "stays"), [("load=20", "load", True), ("first=20/1", "first_inference", False)]
+)
+def test_ballast_is_seen_in_its_phase(
+    device: LocalDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str, phase: str, stays: bool
+) -> None:
+    """20 MB, kept from the loading on, or held for 1 ms in the first inference; benchmarks/ballast.py has more."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "benchmarks"))
+    plain = job("memory", onnx_models.classifier(tmp_path / "m.onnx"))
+    loaded = dataclasses.replace(plain, runtime=f"onnxruntime+{added}", runtime_module="wrapper_runtime")
+    runs = [device.run(one, lambda event: None).run for one in (plain, loaded)]
+    assert [run.status for run in runs] == ["ok", "ok"], [run.reason for run in runs]
+    before, after = ({memory.phase: memory for memory in run.memory} for run in runs)
+    peak = after[phase].peak_rss_bytes - before[phase].peak_rss_bytes
+    level = after["steady"].rss_bytes - before["steady"].rss_bytes
+    assert abs(peak - 20e6) < 2e6
+    assert abs(level - (20e6 if stays else 0)) < 2e6
