@@ -187,6 +187,8 @@ def _options(config: DeviceConfig) -> list[str]:
         "-oForwardX11=no",
         "-oClearAllForwardings=yes",
         "-oPermitLocalCommand=no",
+        "-oRemoteCommand=none",
+        "-oLogLevel=ERROR",
     ]
     if config.ssh_config:
         options += ["-F", str(Path(config.ssh_config).expanduser())]

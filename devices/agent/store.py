@@ -40,7 +40,9 @@ class Store:
 
     def stat(self, kind: str, sha256: str, content: str, name: str) -> dict[str, Any]:
         """Say whether an object is there, and how many bytes of its `content` upload have arrived."""
-        path = self._place(kind, sha256, name)
+        path, holder = self._place(kind, sha256, name), self._place(kind, sha256, "")
+        if name and os.path.isdir(holder) and not os.path.exists(path):
+            os.symlink(os.listdir(holder)[0], path)  # the same content came under another name before
         incoming = self._incoming(content)
         partial = os.path.getsize(incoming) if os.path.exists(incoming) else 0
         return {"path": path, "present": os.path.exists(path), "partial": partial}
@@ -84,11 +86,14 @@ class Store:
         return {"path": place}
 
     def set_environment(self, runtime: str, value: dict[str, Any]) -> dict[str, Any]:
-        """Remember which packages `runtime` needs: {"version", "packages": [sha256, ..], ..}."""
+        """Remember which packages `runtime` needs: {"version", "packages": [sha256, ..], ..}; drop what none needs."""
         path = self.path("environments", runtime + ".json")
         with open(path + ".new", "w") as stream:
             json.dump(value, stream)
         os.replace(path + ".new", path)
+        needed = {sha256 for there in self.environments().values() for sha256 in there["packages"]}
+        for sha256 in set(os.listdir(self.path("packages"))) - needed:
+            remove(self.path("packages", sha256))
         return {}
 
     def environments(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_what_is_there_is_not_sent_again(board: LocalSshd, tmp_path):
         first = device.bytes_sent
         assert device.put(file, sha256_file(file)) == path
         assert device.put(folder, sha256_file(folder)) == place
+        twin = file.with_name("twin.tflite")
+        twin.write_bytes(file.read_bytes())
+        assert Path(device.put(twin, sha256_file(twin))).read_bytes() == file.read_bytes()
         assert device.bytes_sent - first < 0.01 * first
     objects = board.store / "objects"
     assert (objects / sha256_file(file) / "a_model__rm_-rf__HOME.tflite").read_bytes() == file.read_bytes()

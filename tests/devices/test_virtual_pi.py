@@ -20,7 +20,7 @@ from edgebench.records import OK, Artifact, Job, Preprocessing, Result, Settings
 pytestmark = pytest.mark.device
 
 RUNTIME = {"arm64": "litert", "armhf": "tflite-runtime"}
-VARIANTS = ("tflite-float32", "tflite-int8", "onnx-int8")
+VARIANTS = ("tflite-float32", "onnx-int8")
 QUICK = Settings(processes=1, warmup=1, min_runs=5, min_seconds=0.1, max_seconds=1, timeout_seconds=200)
 
 
@@ -61,7 +61,7 @@ def results(folder: Path) -> dict[tuple[str, str], Result]:
 def test_bare_pis_are_profiled_beside_this_machine(profiled):
     done, folder = profiled
     found = results(folder)
-    assert len(found) == 9, done.stderr
+    assert len(found) == 6, done.stderr
     for (device, variant), result in found.items():
         if (device, variant) == ("virtual-pi-armhf", "onnx-int8"):
             assert "onnxruntime has no wheels for 32-bit ARM" in result.reason
@@ -70,9 +70,9 @@ def test_bare_pis_are_profiled_beside_this_machine(profiled):
         assert result.emulated == device.startswith("virtual-pi")
         assert result.accuracy.images == 60
     assert done.returncode == 1  # one cell has failed, and says why
-    assert found["virtual-pi-arm64", "tflite-int8"].runtime == "litert"
-    assert found["virtual-pi-armhf", "tflite-int8"].runtime == "tflite-runtime"
-    environment = found["virtual-pi-armhf", "tflite-int8"].runs[0].environment
+    assert found["virtual-pi-arm64", "tflite-float32"].runtime == "litert"
+    assert found["virtual-pi-armhf", "tflite-float32"].runtime == "tflite-runtime"
+    environment = found["virtual-pi-armhf", "tflite-float32"].runs[0].environment
     assert (environment["userland_bits"], environment["machine"]) == (32, "armv7l")
 
 
@@ -86,8 +86,9 @@ def test_answers_of_arm_kernels_are_this_machines_in_float(profiled):
 
 def test_one_report_holds_all_three(profiled, project):
     _, folder = profiled
-    done = run(project, "report", folder, "--out", project / "report")
+    done = run(project, "report", folder, "--out", project)
     assert done.returncode in (0, 1), done.stderr
+    assert (project / "report/report.csv").exists(), done.stdout + done.stderr
     text = (project / "report/report.csv").read_text()
     assert all(device in text for device in ("cpu", "virtual-pi-arm64", "virtual-pi-armhf"))
 
@@ -107,7 +108,7 @@ def test_the_second_profile_sends_little_and_starts_soon(pis, project, converted
     """From bare again: everything is sent once; then under 1 % of it, and the runner starts within 3 s."""
     device = find_device(f"virtual-pi-{architecture}", project)
     device = device.model_copy(update={"store": "~/again"})
-    model = manifests(converted)["tflite-float32"]
+    model = manifests(converted)["tflite-int8"]
     images = tmp_path / "images.npy"
     np.save(images, np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8))
     sent, waited, outputs = [], [], []
@@ -128,10 +129,11 @@ def test_the_second_profile_sends_little_and_starts_soon(pis, project, converted
         waited.append(started[0])
         outputs.append(outcome.outputs)
     assert sent[1] < 0.01 * sent[0], sent
-    assert waited[1] <= 3 + 2 * python_start(pis[architecture]), waited  # the agent's Python and the runner's
+    own = starts_of(pis[architecture], 3)  # the agent's Python, the runner's, and the login with its facts
+    assert waited[1] <= 3 + own, (waited, own)
     with LocalDevice() as here:
         expected = here.run(job(here, model, images, "litert"), lambda event: None).outputs
-    np.testing.assert_allclose(outputs[0], expected, atol=1e-4)
+    np.testing.assert_allclose(outputs[0], expected, atol=2 / 256)  # two steps of the int8 output
     np.testing.assert_array_equal(outputs[0], outputs[1])
 
 
@@ -153,11 +155,12 @@ def job(device, model: Path, images: Path, runtime: str) -> Job:
     )
 
 
-def python_start(pi) -> float:
-    """Seconds the device itself needs to start a Python with the modules the agent and the runner begin with."""
-    command = ["ssh", "-F", str(pi.ssh_config), pi.name, "python3 -c 'import json, subprocess, zipfile, hashlib'"]
+def starts_of(pi, times: int) -> float:
+    """Seconds the device itself needs to start a Python with the modules a runner begins with, that many times."""
+    command = ["ssh", "-F", str(pi.ssh_config), pi.name, "python3 -c 'import json, subprocess, zipfile, traceback'"]
     begin = time.monotonic()
-    subprocess.run(command, check=True)
+    for _ in range(times):
+        subprocess.run(command, check=True)
     return time.monotonic() - begin
 
 
