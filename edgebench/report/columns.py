@@ -43,6 +43,8 @@ DESCRIPTIONS = {
     "preprocess_ms_median": "Normalising one batch of decoded images into the model's input; not part of the latency.",
     "processes": "Fresh processes that measured the latency.",
     "samples": "Timed invokes of all processes together.",
+    "spread_between": "How far the processes' medians lie apart, slowest to fastest, as a share of the median.",
+    "spread_within": "Over how much of the median half of one process's samples spread.",
     "stopped_by": "Why measuring ended: interval (precise enough), budget (time was up) or count.",
     "memory_method": "How the memory was read.",
     "sqnr_db": "Signal to noise of the outputs against the source model's; 10 dB more is a third of the error.",

@@ -60,6 +60,8 @@ class Row:
     preprocess_ms_median: float | None
     processes: int | None
     samples: int | None
+    spread_between: float | None
+    spread_within: float | None
     stopped_by: str
     memory_method: str
     sqnr_db: float | None
@@ -177,13 +179,15 @@ _ACCURACY = ("top1", "top5", "loss", "top1_reference", "top1_drop", "top1_drop_l
 def _latency_columns(result: Result) -> dict[str, Any]:
     summary: LatencySummary | None = latency_summary(result.runs)
     if summary is None:
-        names = [*_LATENCY, "processes", "samples"]
+        names = [*_LATENCY, "processes", "samples", "spread_between", "spread_within"]
         return {**dict.fromkeys(names), "stopped_by": "", "stability": ""}
     verdict = stability(result.runs)
     return {
         **{column: _ms(getattr(summary, name)) for column, name in _LATENCY.items()},
         "processes": summary.processes,
         "samples": summary.samples,
+        "spread_between": summary.spread_between,
+        "spread_within": summary.spread_within,
         "stopped_by": summary.stopped_by,
         "stability": EMULATED if result.emulated else str(verdict),
     }
