@@ -20,7 +20,7 @@ from . import probe, supervise
 from .store import Store, remove
 
 FETCHABLE = {"run.json": "out/run.json", "outputs.npy": "out/outputs.npy", "stderr": "stderr"}
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25  # often enough for a person, seldom enough not to disturb what is measured
 PIECE = 1 << 20
 
 

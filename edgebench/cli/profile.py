@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def command(
             exams = Exams(dataset, out / "cache", tell)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
-        session = str(out.resolve())
+        session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
         targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
 
         def measure(device: Device) -> list[Result]:
