@@ -18,10 +18,10 @@ from edgebench.converters.huggingface_checkpoint import PROCESSOR, Checkpoint, o
 from edgebench.converters.huggingface_network import (
     Logits,
     labels_of,
+    logits,
     quiet,
     read_network,
     read_processor,
-    torch,
 )
 from edgebench.converters.huggingface_preprocessing import describe
 from edgebench.converters.huggingface_source import locate
@@ -65,29 +65,21 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
 
 def predict(model: SourceModel, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return torch's logits (images, classes) for uint8 NHWC images."""
-    module = Logits(model.handle).eval()
     rows = [np.zeros((0, model.classes), np.float32)]
-    with torch.inference_mode():
-        for start in range(0, len(images), BATCH):
-            pixels = normalise(images[start : start + BATCH], model.preprocessing, "NCHW")
-            rows.append(module(torch.from_numpy(pixels)).numpy())
+    for start in range(0, len(images), BATCH):
+        rows.append(logits(model.handle, normalise(images[start : start + BATCH], model.preprocessing, "NCHW")))
     return np.concatenate(rows)
 
 
 def to_onnx(model: SourceModel, path: Path) -> None:
     """Write a float32 .onnx, pixel_values (1, channels, height, width) -> logits (1, classes)."""
+    try:
+        from edgebench.converters.huggingface_onnx import onnx_bytes
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "onnxscript", EXTRA, "torch -> ONNX") from error
     with quiet():
-        program = torch.onnx.export(
-            Logits(model.handle).eval(),
-            (torch.zeros(1, model.channels, model.height, model.width),),
-            dynamo=True,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            verbose=False,
-        )
-    proto = program.model_proto
-    _drop_traces(proto.graph)
-    path.write_bytes(proto.SerializeToString())
+        shape = (1, model.channels, model.height, model.width)
+        path.write_bytes(onnx_bytes(Logits(model.handle).eval(), shape, INPUT, OUTPUT))
 
 
 def to_tflite(model: SourceModel, path: Path) -> None:
@@ -97,8 +89,7 @@ def to_tflite(model: SourceModel, path: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "litert_torch", EXTRA, "torch -> TFLite") from error
     with quiet():
-        module, example = _channels_last(model)
-        path.write_bytes(tflite_bytes(module, {INPUT: example}))
+        path.write_bytes(tflite_bytes(Logits(model.handle, channels_last=True).eval(), _nhwc(model), INPUT))
 
 
 def to_savedmodel(model: SourceModel, path: Path) -> None:
@@ -108,24 +99,16 @@ def to_savedmodel(model: SourceModel, path: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "tensorflow", EXTRA, "torch -> SavedModel") from error
     with quiet():
-        write_savedmodel(*_channels_last(model), path)
+        write_savedmodel(Logits(model.handle, channels_last=True).eval(), _nhwc(model), path)
 
 
-def _drop_traces(graph: Any) -> None:
-    """Stack traces of the exporter are a quarter of a small file, and its stale shapes stop onnxruntime's quantiser."""
-    del graph.value_info[:]
-    del graph.metadata_props[:]
-    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
-        del item.metadata_props[:]
-
-
-def _channels_last(model: SourceModel) -> tuple[Logits, torch.Tensor]:
-    return Logits(model.handle, channels_last=True).eval(), torch.zeros(1, model.height, model.width, model.channels)
+def _nhwc(model: SourceModel) -> tuple[int, int, int, int]:
+    return 1, model.height, model.width, model.channels
 
 
 def _input(
     checkpoint: Checkpoint,
-    network: torch.nn.Module,
+    network: Any,
     channels: int,
     options: dict[str, str],
     given: Preprocessing | None,
@@ -135,13 +118,14 @@ def _input(
     own: Preprocessing | None = None
     if given is None or checkpoint.processor is not None:
         try:
-            own, *size = describe(read_processor(checkpoint), size, channels)
+            own, height, width = describe(read_processor(checkpoint), size, channels)
+            size = height, width
         except UsageError:
             if given is None:
                 raise
     if "input_size" in options:
         asked = _asked_size(options["input_size"])
-        if own is not None and size is not None and asked != tuple(size):
+        if own is not None and size is not None and asked != size:
             own = dataclasses.replace(own, resize=())  # the processor's margin belongs to the processor's size
         size = asked
     preprocessing = given or own

@@ -9,6 +9,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from edgebench.converters.huggingface_checkpoint import PROCESSOR, Checkpoint
 from edgebench.errors import MissingExtraError, UsageError
 
@@ -22,7 +25,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "torch", "huggingface", "a Hugging Face checkpoint") from error
 
 
-class Logits(torch.nn.Module):
+class Logits(torch.nn.Module):  # type: ignore[misc]  # torch carries no types here
     """Float32 pixels (batch, channels, height, width) -> logits (batch, classes), both heads averaged where two are.
 
     `channels_last` takes (batch, height, width, channels) instead, for targets that prefer it.
@@ -81,6 +84,12 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
         raise UsageError(f"cannot load {checkpoint.folder} as {cls.__name__}: {reason}") from error
     _check_complete(checkpoint, network, report)
     return network.eval()
+
+
+def logits(network: torch.nn.Module, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the logits (images, classes) of float32 NCHW `pixels`."""
+    with torch.inference_mode():
+        return np.asarray(Logits(network).eval()(torch.from_numpy(pixels)).numpy(), np.float32)
 
 
 def labels_of(network: torch.nn.Module) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def _geometry(kind: str, processor: Any, image_size: tuple[int, int] | None) -> 
         return Geometry((), *final)
     if kind == "ConvNextImageProcessor" and "shortest_edge" in size:
         edge = size["shortest_edge"]
-        resize = (int(edge / processor.crop_pct),) if edge < CONVNEXT_WARPS_FROM else (edge, edge)
+        resize: tuple[int, ...] = (int(edge / processor.crop_pct),) if edge < CONVNEXT_WARPS_FROM else (edge, edge)
         return _simplified(resize, cropped or (edge, edge))
     resize = _resize(kind, processor, size)
     open_size = image_size if image_size and len(resize) == 1 else (resize[0], resize[-1])
@@ -112,7 +112,8 @@ def _simplified(resize: tuple[int, ...], final: tuple[int, int]) -> Geometry:
 def _numbers(kind: str, processor: Any) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
     """Scale, mean and std of `(x * scale - mean) / std`."""
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
-    mean, std = (0.0,), (1.0,)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     normalises = processor.do_normalize and kind != "MobileViTImageProcessor"  # it has the flag and ignores it
     if normalises:
         mean, std = _tuple(processor.image_mean), _tuple(processor.image_std)

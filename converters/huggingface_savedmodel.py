@@ -25,12 +25,12 @@ from tensorflow.compiler.tf2xla.python import xla
 _BOOLEANS = re.compile(r'dense<"0x([0-9A-Fa-f]+)"> : tensor<((?:\d+x)+)i1>')
 
 
-def write_savedmodel(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
-    """Write `module`, traced on `example`, as a SavedModel folder with one signature, pixel_values -> logits."""
-    program = torch.export.export(module, (example,))
+def write_savedmodel(module: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """Write `module`, traced on one input of `shape`, as a SavedModel with one signature, pixel_values -> logits."""
+    program = torch.export.export(module, (torch.zeros(shape),))
     program = fx_infra.safe_run_decompositions(program, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
     lowered = export.exported_program_to_mlir(program, inline_constants=False)
-    function = _Function(lowered, tuple(example.shape))
+    function = _Function(lowered, shape)
     tf.saved_model.save(function, str(path), signatures={"serving_default": function.call})
 
 

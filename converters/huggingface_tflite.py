@@ -16,9 +16,9 @@ ENDS = "serving_default_"
 """What the names of a signature's inputs and outputs begin with; they stay."""
 
 
-def tflite_bytes(module: torch.nn.Module, examples: dict[str, torch.Tensor]) -> bytes:
-    """Return `module`, traced on the `examples` of its keyword inputs, as a float32 .tflite."""
-    content = litert_torch.convert(module, sample_kwargs=examples).model_content()
+def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: str) -> bytes:
+    """Return `module`, traced on one input of `shape`, its argument `input_name`, as a float32 .tflite."""
+    content = litert_torch.convert(module, sample_kwargs={input_name: torch.zeros(shape)}).model_content()
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for graph in model.subgraphs:
         _shorten(graph.tensors)
