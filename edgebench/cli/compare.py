@@ -121,10 +121,19 @@ def _print(cells: Sequence[Pair], outcomes: Sequence[Outcome]) -> None:
 def _changes(cells: Sequence[Pair]) -> list[str]:
     """Name once what else differs between the sides, with the number of cells it holds for."""
     counted = Counter((key, *sides) for cell in cells for key, sides in changed_environment(cell).items())
-    return [
+    lines = [
         f"also changed: {key.replace('_', ' ')} {old} -> {new} (in {number} of {len(cells)} cells)"
         for (key, old, new), number in counted.items()
     ]
+    apart = sum(
+        difference.ratio is not None and not difference.paired for difference in map(difference_of, cells) if difference
+    )
+    if apart:
+        lines.append(
+            f"{apart} of {len(cells)} cells were not measured in turn with their baseline: what changed on the machine in "
+            "between looks like a difference. One `edgebench profile` call with both measures them in turn"
+        )
+    return lines
 
 
 def _line(cell: Pair) -> tuple[str, ...]:
