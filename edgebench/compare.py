@@ -18,7 +18,7 @@ from edgebench.expression import FALSE, TRUE, UNDECIDED, UNMEASURED, Expression,
 from edgebench.records import OK, Result
 from edgebench.report.conditions import RANKING_SETTINGS, conditions, environment, runtime_version
 from edgebench.report.rows import Row, to_row
-from edgebench.stability import THROTTLED, stability
+from edgebench.stability import NOISY, THROTTLED, stability
 
 WORDS = ("slower", "faster")
 PASSED, FAILED_GATE = "passed", "failed"
@@ -130,19 +130,21 @@ def values_of(cell: Pair) -> dict[str, Value]:
         before = values[f"{name}_baseline"]
         values[f"{name}_ratio"] = _ratio(values[name], before)
         values[f"{name}_change"] = _change(values[name], before)
+    values |= dict.fromkeys(WORDS, absent)
     values |= _latency_values(cell)
-    values |= dict.fromkeys(WORDS, Unmeasured("missing in the baseline")) if old is None else {}
     return values | _unlike(cell, values)
 
 
 def _latency_values(cell: Pair) -> dict[str, Value]:
-    if cell.baseline is None or cell.candidate is None:
-        return {}
-    difference = difference_interval(cell.baseline.runs, cell.candidate.runs)
+    difference = difference_of(cell)
+    if difference is None:
+        return {}  # `_unlike` says why
     if difference.ratio is None:
         return dict.fromkeys((*WORDS, "latency_ms_median_ratio"), Unmeasured(difference.reason))
     ratio = Quantity(difference.ratio.value, difference.ratio.low, difference.ratio.high)
-    words = {word: TRUE if difference.word == word else FALSE for word in WORDS}
+    words: dict[str, Value] = {word: TRUE if difference.word == word else FALSE for word in WORDS}
+    if difference.reason:
+        words = dict.fromkeys(WORDS, UNDECIDED)
     return {"latency_ms_median_ratio": ratio, **words}
 
 
@@ -188,11 +190,20 @@ def changed_environment(cell: Pair) -> dict[str, tuple[str, str]]:
 
 
 def difference_of(cell: Pair) -> Difference | None:
-    """Return how the latency changed, None where it cannot be said."""
+    """Return how the latency changed, None where it cannot be said.
+
+    Where a machine was noisy and the two were not measured in turn, its noise may be all there is between them: the
+    interval is stretched to hold 1.
+    """
     if not cell.complete or unlike_conditions(cell):
         return None
     assert cell.baseline is not None and cell.candidate is not None
-    return difference_interval(cell.baseline.runs, cell.candidate.runs)
+    found = difference_interval(cell.baseline.runs, cell.candidate.runs)
+    noisy = any(stability(side.runs).word == NOISY for side in (cell.baseline, cell.candidate))
+    if found.ratio is None or found.paired or not noisy:
+        return found
+    stretched = dataclasses.replace(found.ratio, low=min(found.ratio.low, 1.0), high=max(found.ratio.high, 1.0))
+    return dataclasses.replace(found, ratio=stretched, reason="noisy, and not measured in turn")
 
 
 def _disqualified(result: Result | None) -> str:

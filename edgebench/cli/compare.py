@@ -130,8 +130,8 @@ def _changes(cells: Sequence[Pair]) -> list[str]:
     )
     if apart:
         lines.append(
-            f"{apart} of {len(cells)} cells were not measured in turn with their baseline: what changed on the machine in "
-            "between looks like a difference. One `edgebench profile` call with both measures them in turn"
+            f"{apart} of {len(cells)} cells were not measured in turn with their baseline: what changed on the "
+            "machine in between looks like a difference; measure both in one `edgebench profile` call"
         )
     return lines
 
@@ -147,7 +147,7 @@ def _line(cell: Pair) -> tuple[str, ...]:
         cell.name,
         *(f"{row.latency_ms_median:.3f}" if row and row.latency_ms_median else "" for row in (old, new)),
         shown,
-        _verdict(cell, difference.word if difference else ""),
+        (difference and difference.reason) or _verdict(cell, difference.word if difference else ""),
         " to ".join(accuracy) if any(accuracy) else "",
     )
 

@@ -83,6 +83,17 @@ def test_two_scenarios_times_are_not_compared(sides: Any, result: Any) -> None:
     assert "measured with different rate hz: 0.0; 30.0" in " ".join(outcome.output.split())
 
 
+def test_noise_between_two_sessions_is_no_difference(sides: Any, result: Any) -> None:
+    busy = result(2.4e6, seed=1)
+    environment = {**busy.runs[0].environment, "others_cpu_cores": 1.5}
+    runs = tuple(dataclasses.replace(run, environment=environment) for run in busy.runs)
+    gates = ("--fail-if", "slower", "--fail-if", "latency_ms_median_ratio > 1.05")
+    outcome = compare(*sides(dataclasses.replace(busy, runs=runs)), *gates)
+    assert outcome.exit_code == 0, outcome.output
+    assert sum(line.startswith("undecided") for line in outcome.output.splitlines()) == 2
+    assert "not measured in turn" in outcome.output
+
+
 def test_what_else_changed_is_named(sides: Any, result: Any) -> None:
     made = result(2e6, seed=1)
     new = {"xnnpack_partitions": 20, "load_1m": 3.0}
