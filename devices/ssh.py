@@ -26,7 +26,7 @@ from edgebench.errors import DeviceError
 from edgebench.files import MAX_RECORD_BYTES, sha256_file
 from edgebench.records import CRASHED, FAILED, Job, to_dict
 
-POLL_SECONDS = 10.0
+POLL_SECONDS = 2.0
 GRACE_SECONDS = 60.0  # after a job's own time-out, before the host ends it
 BUSY_PAUSE_SECONDS = 2.0
 BUSY_PATIENCE_SECONDS = 3600.0
@@ -167,6 +167,8 @@ class SshDevice:
             reader.feed(news)
             if state.get("state") != "running" and not news:
                 return state, reader.phase
+            if not news:
+                progress({"event": "waiting"})  # where Ctrl-C can take hold
             if time.monotonic() > deadline:
                 self._connection.request("kill", id=identifier)
                 return {"state": "done", "code": None}, reader.phase

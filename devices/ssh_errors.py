@@ -37,7 +37,7 @@ def explain(config: DeviceConfig, code: int | None, said: str) -> tuple[str, boo
             True,
         )
     if "Could not resolve hostname" in said:
-        return f"cannot find {config.host!r} ({config.name}): {last}", True
+        return f"cannot find {config.host!r} ({config.name}): {last}", False  # .local names go while a device restarts
     if code == SSH_FAILED or code is None or code < 0:
         return f"the connection to {config.name} ({config.address}) broke or could not be made: {last}", False
     return f"the agent on {config.name} ended with exit code {code}: {last}", True
