@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.models import onnx_models
+
 pytestmark = pytest.mark.device
 
 
@@ -62,3 +64,20 @@ def test_wrong_use_is_one_clear_line(devices, words, code, message):
     done = devices(*words)
     assert done.returncode == code and message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_device_that_is_lost_does_not_stop_the_others(board, tmp_path):
+    """This machine, a board, and one that is not there: two are measured, the third is named, and the exit says so."""
+    model = onnx_models.classifier(tmp_path / "model.onnx")
+    config = board.config()
+    lines = [f"{key} = {json.dumps(getattr(config, key))}" for key in ("host", "ssh_config", "python", "store")]
+    (tmp_path / "devices.toml").write_text("[board]\n" + "\n".join(lines) + '\n[gone]\nhost = "127.0.0.1"\nport = 1\n')
+    quick = ("--processes", "1", "--min-runs", "5", "--min-seconds", "0.05", "--max-seconds", "1")
+    devices = [word for name in ("cpu", "board", "gone") for word in ("--device", name)]
+    command = [sys.executable, "-m", "edgebench", "profile", str(model), "--preprocess", "none", *devices, *quick]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "the connection to gone (127.0.0.1) broke or could not be made" in done.stderr
+    found = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("edgebench-out/results/*/*.json")}
+    assert {name: result["status"] for name, result in found.items()} == {"cpu": "ok", "board": "ok"}
+    assert found["board"]["emulated"] is False
