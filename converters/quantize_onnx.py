@@ -2,8 +2,8 @@
 
 - int8 weights use 7 bits (`reduce_range`): x86 processors without VNNI add products in 16 bits, which saturate with 8
   (14.8 dB instead of 21.5 on a small trained net), and an artifact must be right on every processor.
-- dynamic keeps convolutions in float with int8 weights a channel: onnxruntime's ConvInteger is 8 times slower than
-  the float convolution and 10 dB worse; matrix products do quantise their activations as they come.
+- dynamic keeps convolutions in float with int8 weights a channel: onnxruntime's ConvInteger takes twice
+  the time and is 10-18 dB worse on trained nets; matrix products do quantise their activations as they come.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def test_lambda_layers_are_code_and_need_a_typed_word(converter, models, tmp_pat
     model = models.classifier(layers.Lambda(lambda x: x * 2))
     for name in ("code.keras", "code.h5"):
         path = models.save(model, tmp_path / name)
-        with pytest.raises(UsageError, match="has a Lambda layer, which is Python code .* --trust-lambda"):
+        with pytest.raises(UsageError, match=r"has a Lambda layer, which is Python code .* --trust-lambda"):
             load(converter, path)
         assert load(converter, path, trust_lambda=True).classes == 3
 

@@ -82,6 +82,20 @@ def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray, tmp_path
     assert (127 - zero) * scale == pytest.approx(255, rel=0.01)
 
 
+def test_the_last_bias_takes_back_the_mean_error(small: Path, inputs: np.ndarray, tmp_path: Path) -> None:
+    from edgebench.converters.bias_correction import _logits, correct
+
+    content = (small / "small-float32.tflite").read_bytes()
+    rules = quantize_tflite._static(8, "full")
+    plain = quantize_tflite._apply(content, rules, quantize_tflite._ranges(content, rules, 8, inputs[:100]))
+    corrected = correct(content, plain, inputs[:100])
+    expected = _logits(content, inputs[:100]).mean(axis=0)
+    before = np.abs(_logits(plain, inputs[:100]).mean(axis=0) - expected).max()
+    after = np.abs(_logits(corrected, inputs[:100]).mean(axis=0) - expected).max()
+    assert after < before / 2
+    assert correct(content, content, inputs[:2]) == content  # a float graph is left as it is
+
+
 def test_calibration_is_needed(small: Path, tmp_path: Path) -> None:
     content = (small / "small-float32.tflite").read_bytes()
     with pytest.raises(ConversionError, match="int8 needs calibration inputs"):
