@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.errors import UsageError
 from edgebench.pipeline.calibration import plan_images
@@ -82,7 +83,7 @@ def command(
     variants = expand(targets)
     if name and len(models) > 1:
         raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
-    orders = _orders(models, name, variants, _labels(labels), data, preprocess, calibration == "random", options)
+    orders = _orders(models, name, variants, read_labels(labels), data, preprocess, calibration == "random", options)
     with _Display(len(variants) * len(orders), quiet=as_json) as display:
         artifacts, unusable = [], []
         for order in orders:
@@ -140,14 +141,6 @@ def _check_images(variants: tuple[str, ...], data: Path | None, random: bool) ->
             "some of the training images, or leave them out with --to (--calibration random makes artifacts whose "
             "accuracy means nothing)"
         )
-
-
-def _labels(text: str | None) -> tuple[str, ...]:
-    if not text:
-        return ()
-    file = Path(text)
-    parts = file.read_text(encoding="utf-8").splitlines() if file.is_file() else text.split(",")
-    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order], as_json: bool) -> int:

@@ -6,12 +6,14 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgebench.cli.display import Display
+from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.operators import operator_lines
 from edgebench.cli.parallel import Stoppable, on_all
@@ -23,7 +25,7 @@ from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.exams import Exams, prepare
 from edgebench.pipeline.profile import PLAIN, Request, profile
 from edgebench.preprocessing import parse
-from edgebench.records import OK, Result
+from edgebench.records import OK, Result, Settings
 
 LOCAL_DEVICES = ("cpu", "gpu")
 REMOTE_BUDGET_SECONDS = 120.0
@@ -42,7 +44,7 @@ REMOTE_BUDGET_SECONDS = 120.0
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Images: a folder of class folders, a CSV of path,label or an NPZ."
 )
-@click.option("--labels", help="Class names in the model's order, separated by commas, where folder names do not tell.")
+@click.option("--labels", help="Class names in the model's order, separated by commas or one a line in a file.")
 @click.option(
     "--images",
     help="Images for the accuracy run: a number, or all. Default: all here, what fits --budget on a remote device.",
@@ -86,41 +88,25 @@ def command(
     Example:
       edgebench profile edgebench-out/artifacts --device cpu --data photos/test
     """
-    names = tuple(name.strip() for name in labels.split(",")) if labels else None
     rule = parse(preprocess) if preprocess else None
     scenarios = make_settings(**settings)
     found = find_artifacts(list(artifacts), rule)
-    dataset = open_dataset(data, names) if data else None
-    request = Request(
-        found=found,
-        exams=None,
-        settings=scenarios[0],
-        out=out,
-        runtime=runtime,
-        images=_image_count(images),
-        preprocessing=rule,
-        fresh=fresh,
-    )
+    dataset = open_dataset(data, read_labels(labels)) if data else None
+    request = Request(found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh)
     lost: list[DeviceError] = []
     with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
+        session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
+        targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
         if dataset is not None:
             exams = Exams(dataset, out / "cache", tell)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
-        session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
-        targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
 
         def measure(device: Device) -> list[Result]:
-            limit = budget if device.name not in LOCAL_DEVICES and images is None else None
-            accelerator = "gpu" if device.name == "gpu" else "cpu"
-            requests = [
-                dataclasses.replace(
-                    request, budget_seconds=limit, settings=dataclasses.replace(chosen, accelerator=accelerator)
-                )
-                for chosen in scenarios
-            ]
             try:
-                return [result for one in requests for result in profile(one, device, tell)]
+                return [
+                    r for one in _for_device(request, scenarios, device, budget) for r in profile(one, device, tell)
+                ]
             except DeviceError as error:  # the other devices go on
                 lost.append(error)
                 return []
@@ -130,6 +116,18 @@ def command(
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
     return 0 if not lost and all(result.status == OK for result in results) else 1
+
+
+def _for_device(request: Request, scenarios: Sequence[Settings], device: Device, budget: float) -> list[Request]:
+    """One request a scenario; a remote device gets a time budget where the user did not say how many images."""
+    limit = budget if device.name not in LOCAL_DEVICES and request.images is None else None
+    accelerator = "gpu" if device.name == "gpu" else "cpu"
+    return [
+        dataclasses.replace(
+            request, budget_seconds=limit, settings=dataclasses.replace(settings, accelerator=accelerator)
+        )
+        for settings in scenarios
+    ]
 
 
 def _image_count(text: str | None) -> int | None:
