@@ -17,7 +17,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 
-BIAS_TYPES = {"INT32": np.int32, "INT64": np.int64}
+BIAS_TYPES: dict[str, Any] = {"INT32": np.int32, "INT64": np.int64}
 
 
 def correct(float_graph: bytes, quantised: bytes, inputs: npt.NDArray[np.float32]) -> bytes:

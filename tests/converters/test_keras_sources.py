@@ -79,7 +79,7 @@ def test_damaged_files_are_refused_without_keras(small_keras: Path, tmp_path: Pa
 
 
 def test_folders_that_hold_no_model(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has neither saved_model.pb nor config.json"):
+    with pytest.raises(UsageError, match=r"has neither saved_model.pb nor config.json"):
         sources.resolve(str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"")
     with pytest.raises(UsageError, match="without its variables/ folder"):
