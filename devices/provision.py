@@ -45,8 +45,8 @@ def _install_first(
 
 
 def _install(connection: Connection, candidate: Candidate, packages: list[Package], progress: Progress) -> None:
+    progress({"event": "install", "package": packages[0].distribution, "version": packages[0].version})
     for package in packages:
-        progress({"event": "install", "package": package.distribution, "version": package.version})
         thing = Thing("packages", package.sha256, package.sha256, "", unpack=True)
         send(connection, package.path, thing, progress)
     value = {

@@ -107,7 +107,7 @@ def _pieces(link: Link, stream: BinaryIO, offset: int, total: int, thing: Thing,
         if elapsed - reported > REPORT_SECONDS or offset == total:
             reported = elapsed
             rate = (offset - first) / max(elapsed, 1e-9)
-            name = thing.name or Path(stream.name).stem
+            name = thing.name or "-".join(Path(stream.name).stem.split("-")[:2])  # of a wheel: name and version
             progress({"event": "upload", "name": name, "done": offset, "total": total, "bytes_per_second": rate})
 
 

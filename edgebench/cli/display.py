@@ -48,7 +48,7 @@ class Display:
                 handler(event)
 
     def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _on_resumed(self, event: dict[str, Any]) -> None:
         self._line(f"{event['device']}: going on with an interrupted profile, {event['finished']} runs are kept")
