@@ -88,7 +88,9 @@ def choose_recipe(model: Any) -> str:
     """Return `mixed` for a graph with attention or layer normalisation, whose full quantisation falls apart."""
     names = [node.op_type for node in model.graph.node]
     attention = names.count("Softmax") > 1
-    return MIXED if attention or "LayerNormalization" in names or names.count("ReduceMean") > 4 * 6 else FULL
+    # statistics of the image itself, taken anew at every run; InstanceNormalization is torch's GroupNorm
+    normalises = not {"LayerNormalization", "GroupNormalization", "InstanceNormalization"}.isdisjoint(names)
+    return MIXED if attention or normalises or names.count("ReduceMean") > 4 * 6 else FULL
 
 
 def _float16(prepared: Path, path: Path) -> Quantised:
