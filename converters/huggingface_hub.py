@@ -9,12 +9,12 @@ from edgebench.converters.huggingface_checkpoint import CONFIG, PICKLED, PROCESS
 from edgebench.errors import MissingExtraError, UsageError
 
 try:
-    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
+        HTTPError,  # of whichever HTTP client the hub's own is built on
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -66,7 +66,7 @@ def _download(spec: str, repository: str, revision: str | None, patterns: list[s
         raise UsageError(f"{spec} does not exist on the hub, or is private: check owner and name") from error
     except HFValidationError as error:
         raise UsageError(f"cannot read {spec!r}: {error}") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError, OSError) as error:
         raise UsageError(
             f"{spec} is not in the hub's cache, and the hub cannot be reached: connect once, or give the path of a "
             "checkpoint folder"
