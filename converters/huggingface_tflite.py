@@ -1,10 +1,12 @@
-"""torch -> TFLite through litert-torch, with tensor names cut to what a reader needs."""
+"""torch -> TFLite through litert-torch, with biases the quantiser can use and short tensor names."""
 
 from __future__ import annotations
 
+import collections
 import os
 from typing import Any
 
+import numpy as np
 import torch
 from ai_edge_litert.tools import flatbuffer_utils
 
@@ -12,6 +14,7 @@ os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
 
 import litert_torch
 
+BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 ENDS = "serving_default_"
 """What the names of a signature's inputs and outputs begin with; they stay."""
 
@@ -21,8 +24,21 @@ def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: st
     content = litert_torch.convert(module, sample_kwargs={input_name: torch.zeros(shape)}).model_content()
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for graph in model.subgraphs:
+        _flatten_biases(model, graph)
         _shorten(graph.tensors)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _flatten_biases(model: Any, graph: Any) -> None:
+    """ConvNeXt's folded layer scales leave biases of shape (1, 1, 1, n), which no runtime takes once quantised."""
+    uses = collections.Counter(int(index) for operator in graph.operators for index in operator.inputs)
+    for operator in graph.operators:
+        name = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
+        if name not in BIASED or len(operator.inputs) < 3 or operator.inputs[2] < 0:
+            continue
+        bias = graph.tensors[operator.inputs[2]]
+        if len(bias.shape) > 1 and bias.shape[-1] == np.prod(bias.shape) and uses[int(operator.inputs[2])] == 1:
+            bias.shape = np.array([bias.shape[-1]], np.int32)
 
 
 def _shorten(tensors: list[Any]) -> None:
