@@ -52,19 +52,26 @@ class Link:
         self._buffer = b""
         self.bytes_sent = 0
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
-        self._process = subprocess.Popen(
-            [*client, *_options(config), "--", config.address, _remote_command(config)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is for edgebench; it closes the connection itself
-        )
+        self._process = self._open([*client, *_options(config), "--", config.address, _remote_command(config)])
         try:
             self.hello = self._greet()
         except BaseException:
             self.close()
             raise
+
+    def _open(self, command: list[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is for edgebench; it closes the connection itself
+            )
+        except FileNotFoundError as error:
+            self._errors.close()
+            raise DeviceError(f"there is no {command[0]} on this machine: install the OpenSSH client") from error
 
     def request(
         self, operation: str, body: bytes = b"", patience: float = ANSWER_SECONDS, limit: int = 0, **values: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -61,18 +62,25 @@ def device(board: LocalSshd, events: list[dict], tmp_path: Path) -> Iterator[Ssh
 
 @pytest.fixture(scope="session")
 def pis() -> Iterator[dict[str, machine.VirtualPi]]:
-    """Two bare emulated Raspberry Pis, 64 and 32 bits. Their root folders are kept in build/ for the next session."""
+    """Two bare emulated Raspberry Pis, 64 and 32 bits, apart from those of `make virtual-pi`.
+
+    Their root folders are kept in build/ for the next session; two sessions at once take turns.
+    """
     started: dict[str, machine.VirtualPi] = {}
-    try:
-        for architecture in ("arm64", "armhf"):
-            try:
-                started[architecture] = machine.start(architecture)
-            except CannotBuildError as error:
-                cannot(str(error))
-        yield started
-    finally:
-        for pi in started.values():
-            pi.stop()
+    home = machine.HOME / "tests"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            for architecture in ("arm64", "armhf"):
+                try:
+                    started[architecture] = machine.start(architecture, home)
+                except CannotBuildError as error:
+                    cannot(str(error))
+            yield started
+        finally:
+            for pi in started.values():
+                pi.stop()
 
 
 @pytest.fixture(scope="session")

@@ -215,3 +215,9 @@ def test_a_device_that_is_not_there(board):
     with pytest.raises(DeviceError, match=r"could not be made: .*refused"):
         SshDevice(config).info()
     assert time.monotonic() - begin < 5
+
+
+def test_a_host_without_ssh(board, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeviceError, match="no ssh on this machine: install the OpenSSH client"):
+        SshDevice(board.config()).info()

@@ -184,3 +184,15 @@ def test_nothing_runs_on_after_all_that(pis, profiled):
         assert "python" not in listed, listed
         jobs = list((pi.root / "home/pi/.cache/edgebench/jobs").iterdir())
         assert jobs == [] and list((pi.root / "home/pi/.cache/edgebench/incoming").iterdir()) == []
+
+
+def test_install_renews_and_clean_leaves_nothing(pis, profiled, project):
+    """The last test: afterwards the Pi is as bare as it was."""
+    home = pis["armhf"].root / "home/pi"
+    installed = run(project, "devices", "install", "virtual-pi-armhf", "--upgrade")
+    assert installed.returncode == 0 and "virtual-pi-armhf: tflite-runtime 2." in installed.stdout
+    assert "onnxruntime has no wheels for 32-bit ARM" in installed.stderr
+    assert len(list((home / ".cache/edgebench/packages").iterdir())) == 1
+    cleaned = run(project, "devices", "clean", "virtual-pi-armhf")
+    assert cleaned.returncode == 0 and "removed /home/pi/.cache/edgebench" in cleaned.stdout
+    assert not (home / ".cache/edgebench").exists()
