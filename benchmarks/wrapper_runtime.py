@@ -1,8 +1,8 @@
 """A runtime for the program's own benchmarks: LiteRT or ONNX Runtime with known work, stalls or memory added.
 
-The runtime's name says what: `litert+spin=0.05` adds 5 % of its processor time to every invoke; `sleep=5` replaces the model by
-5 ms of sleep; `stall=200@300` waits 200 ms in invoke 300; `load=20`, `first=20`, `steady=20` allocate and touch
-20 MB in that phase and keep them, `load=20/1` lets go after 1 ms. Spelled with commas: `litert+load=5,first=20`.
+The runtime's name says what: `litert+spin=0.05` adds 5 % of its processor time to every invoke; `sleep=5` replaces
+the model by 5 ms of sleep; `stall=200@300` waits 200 ms in invoke 300; `load=20`, `first=20`, `steady=20` allocate
+and touch 20 MB in that phase and keep them, `load=20/1` lets go after 1 ms. Commas join them: `litert+load=5,first=20`.
 """
 
 from __future__ import annotations
