@@ -15,6 +15,9 @@ os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
 import litert_torch
 
 BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+RECTIFIED = (1, 3)
+"""RELU and RELU6 among the schema's fused activations."""
+LOWEST = -1e30
 ENDS = "serving_default_"
 """What the names of a signature's inputs and outputs begin with; they stay."""
 
@@ -25,6 +28,7 @@ def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: st
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for graph in model.subgraphs:
         _flatten_biases(model, graph)
+        _pad_with_zeros(model, graph)
         _shorten(graph.tensors)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
@@ -39,6 +43,24 @@ def _flatten_biases(model: Any, graph: Any) -> None:
         bias = graph.tensors[operator.inputs[2]]
         if len(bias.shape) > 1 and bias.shape[-1] == np.prod(bias.shape) and uses[int(operator.inputs[2])] == 1:
             bias.shape = np.array([bias.shape[-1]], np.int32)
+
+
+def _pad_with_zeros(model: Any, graph: Any) -> None:
+    """Torch pads before a maximum with minus infinity, which has no int8 scale; after a ReLU a zero is the same."""
+    producers = {int(output): operator for operator in graph.operators for output in operator.outputs}
+    fillings: dict[int, list[bool]] = {}
+    for operator in graph.operators:
+        if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) == "PADV2":
+            fed_by = producers.get(int(operator.inputs[0]))
+            positive = fed_by is not None and (
+                flatbuffer_utils.opcode_to_name(model, fed_by.opcodeIndex) in ("RELU", "RELU6")
+                or getattr(fed_by.builtinOptions, "fusedActivationFunction", 0) in RECTIFIED
+            )
+            fillings.setdefault(int(graph.tensors[operator.inputs[2]].buffer), []).append(positive)
+    for index, positive in fillings.items():
+        value = np.frombuffer(bytes(model.buffers[index].data), np.float32)
+        if all(positive) and value.size == 1 and value[0] < LOWEST:
+            model.buffers[index].data = np.frombuffer(np.float32(0).tobytes(), np.uint8)
 
 
 def _shorten(tensors: list[Any]) -> None:

@@ -14,14 +14,14 @@ from edgebench.converters.base import SourceModel
 from edgebench.drift import sqnr_db
 from edgebench.records import Settings
 from edgebench.registry import RUNTIMES, load_module
-from edgebench.runner.preprocess import guess_layout, normalise
+from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.huggingface
 
 import torch  # noqa: E402
 
-from edgebench.converters import huggingface, huggingface_source  # noqa: E402
+from edgebench.converters import huggingface, huggingface_source, quantize_tflite  # noqa: E402
 from tests.models.huggingface import ARCHITECTURES, checkpoint  # noqa: E402
 
 RUNTIME = {"tflite": "litert", "onnx": "onnxruntime"}
@@ -108,3 +108,22 @@ def test_the_teacher_variant_averages_both_heads(tmp_path: Path) -> None:
     assert not torch.allclose(both.cls_logits, both.distillation_logits, atol=0.1)
     expected = (both.cls_logits + both.distillation_logits) / 2
     np.testing.assert_allclose(huggingface.predict(model, images), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["resnet", "convnext"])
+def test_int8_runs_where_the_float_graph_needed_mending(name: str, tmp_path: Path) -> None:
+    """ResNet's padded maximum and ConvNeXt's four-dimensional biases were refused by the runtime once quantised."""
+    model = huggingface.load(huggingface_source.resolve(str(checkpoint(name, tmp_path / name))), None)
+    images = np.random.default_rng(3).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    huggingface.to_tflite(model, tmp_path / "float32.tflite")
+    inputs = normalise(images, model.preprocessing)
+    made = quantize_tflite.quantise((tmp_path / "float32.tflite").read_bytes(), "int8", tmp_path / "int8", inputs)
+    assert made.recipe.startswith("every operator" if name == "resnet" else "convolutions and matrix products only")
+
+    session = _open("tflite", tmp_path / "int8")
+    rows = []
+    for row in inputs:
+        session.copy_in(to_input(row[None], session.input))
+        session.invoke()
+        rows.append(to_real(session.copy_out(), session.output))
+    assert sqnr_db(np.concatenate(rows), huggingface.predict(model, images)) > 15

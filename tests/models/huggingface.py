@@ -83,7 +83,7 @@ ARCHITECTURES = {
             {
                 "width_coefficient": 0.5,
                 "depth_coefficient": 0.5,
-                "hidden_dim": 64,
+                "hidden_dim": 640,
                 "kernel_sizes": [3, 5, 3],
                 "in_channels": [32, 16, 24],
                 "out_channels": [16, 24, 40],
