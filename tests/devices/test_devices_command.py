@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,9 +14,7 @@ pytestmark = pytest.mark.device
 
 @pytest.fixture
 def devices(board, tmp_path):
-    config = board.config()
-    lines = [f"{key} = {json.dumps(getattr(config, key))}" for key in ("host", "ssh_config", "python", "store")]
-    (tmp_path / "devices.toml").write_text("[board]\n" + "\n".join(lines) + "\n")
+    name_devices(board, tmp_path)
 
     def run(*words):
         command = [sys.executable, "-m", "edgebench", "devices", *words]
@@ -66,18 +65,57 @@ def test_wrong_use_is_one_clear_line(devices, words, code, message):
     assert "Traceback" not in done.stderr
 
 
+QUICK = ("--processes", "2", "--min-runs", "5", "--min-seconds", "0.05", "--max-seconds", "1")
+
+
+def name_devices(board, folder, extra: str = "") -> None:
+    config = board.config()
+    lines = [f"{key} = {json.dumps(getattr(config, key))}" for key in ("host", "ssh_config", "python", "store")]
+    (folder / "devices.toml").write_text("[board]\n" + "\n".join(lines) + "\n" + extra)
+
+
+def profile_command(models, *devices) -> list[str]:
+    words = [word for name in devices for word in ("--device", name)]
+    files = [str(model) for model in models]
+    return [sys.executable, "-m", "edgebench", "profile", *files, "--preprocess", "none", *words, *QUICK]
+
+
+def test_a_profile_killed_and_typed_again_measures_nothing_twice(board, tmp_path):
+    """What was in the journal when the host was killed with -9 is in the results, to the nanosecond."""
+    models = [onnx_models.classifier(tmp_path / f"model{n}.onnx", bias=float(n)) for n in range(3)]
+    name_devices(board, tmp_path)
+    command = profile_command(models, "board")
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    runs = tmp_path / "edgebench-out/results/board/runs"
+    deadline = time.monotonic() + 60
+    while len(list(runs.glob("*.json"))) < 4:
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    kept = [(run["started"], run["kind"], run["latency_ns"]) for run in map(load, runs.glob("*.json"))]
+    second = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert second.returncode == 0, second.stderr
+    assert "going on with an interrupted profile" in second.stderr
+    results = [load(path) for path in (tmp_path / "edgebench-out/results/board").glob("*.json")]
+    final = [(run["started"], run["kind"], run["latency_ns"]) for result in results for run in result["runs"]]
+    assert len(final) == 9 and len(kept) >= 4
+    assert all(run in final for run in kept)
+    assert not [name for name in board.files() if name.startswith(("jobs", "incoming"))]
+
+
+def load(path):
+    return json.loads(path.read_text())
+
+
 def test_a_device_that_is_lost_does_not_stop_the_others(board, tmp_path):
     """This machine, a board, and one that is not there: two are measured, the third is named, and the exit says so."""
     model = onnx_models.classifier(tmp_path / "model.onnx")
-    config = board.config()
-    lines = [f"{key} = {json.dumps(getattr(config, key))}" for key in ("host", "ssh_config", "python", "store")]
-    (tmp_path / "devices.toml").write_text("[board]\n" + "\n".join(lines) + '\n[gone]\nhost = "127.0.0.1"\nport = 1\n')
-    quick = ("--processes", "1", "--min-runs", "5", "--min-seconds", "0.05", "--max-seconds", "1")
-    devices = [word for name in ("cpu", "board", "gone") for word in ("--device", name)]
-    command = [sys.executable, "-m", "edgebench", "profile", str(model), "--preprocess", "none", *devices, *quick]
+    name_devices(board, tmp_path, '[gone]\nhost = "127.0.0.1"\nport = 1\n')
+    command = profile_command([model], "cpu", "board", "gone")
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "the connection to gone (127.0.0.1) broke or could not be made" in done.stderr
-    found = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("edgebench-out/results/*/*.json")}
+    found = {path.parent.name: load(path) for path in tmp_path.glob("edgebench-out/results/*/*.json")}
     assert {name: result["status"] for name, result in found.items()} == {"cpu": "ok", "board": "ok"}
     assert found["board"]["emulated"] is False
