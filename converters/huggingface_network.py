@@ -83,6 +83,7 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"cannot load {checkpoint.folder} as {cls.__name__}: {reason}") from error
     _check_complete(checkpoint, network, report)
+    _pool_globally(network)
     return network.eval()
 
 
@@ -141,6 +142,16 @@ def _classifier(checkpoint: Checkpoint) -> Any:
             f"{folder} is {', '.join(map(str, named)) or 'without architectures'}, no image classifier: {expected}"
         )
     return getattr(transformers, name)
+
+
+def _pool_globally(network: torch.nn.Module) -> None:
+    """EfficientNet averages over a window as wide as its channels: all there is, yet nothing is left of it in int8."""
+    size = getattr(network.config, "image_size", None)
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            whole = isinstance(child, torch.nn.AvgPool2d) and child.ceil_mode and isinstance(child.kernel_size, int)
+            if whole and isinstance(size, int) and child.kernel_size >= size:
+                setattr(parent, name, torch.nn.AdaptiveAvgPool2d(1))
 
 
 def _check_complete(checkpoint: Checkpoint, network: torch.nn.Module, report: dict[str, Any]) -> None:

@@ -57,9 +57,9 @@ def _pad_with_zeros(model: Any, graph: Any) -> None:
                 or getattr(fed_by.builtinOptions, "fusedActivationFunction", 0) in RECTIFIED
             )
             fillings.setdefault(int(graph.tensors[operator.inputs[2]].buffer), []).append(positive)
-    for index, positive in fillings.items():
+    for index, rectified in fillings.items():
         value = np.frombuffer(bytes(model.buffers[index].data), np.float32)
-        if all(positive) and value.size == 1 and value[0] < LOWEST:
+        if all(rectified) and value.size == 1 and value[0] < LOWEST:
             model.buffers[index].data = np.frombuffer(np.float32(0).tobytes(), np.uint8)
 
 
