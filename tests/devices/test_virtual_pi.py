@@ -15,7 +15,9 @@ from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import read_record, sha256_file
-from edgebench.records import OK, Artifact, Job, Preprocessing, Result, Settings
+from edgebench.records import FAILED, OK, Artifact, Job, Preprocessing, Result, Settings
+from tests.devices.jobs import install_odd, odd_job
+from tests.virtual_pi import machine
 
 pytestmark = pytest.mark.device
 
@@ -173,6 +175,26 @@ def test_a_device_without_python_says_so(pis, project):
             SshDevice(find_device(pi.name, project)).info()
     finally:
         python.with_name("python3.away").rename(python)
+
+
+def test_a_restart_costs_the_job_in_flight_and_no_other(pis, project, tmp_path):
+    """The power of the 32-bit Pi is cut in the middle of a job; edgebench waits for it and goes on."""
+    events: list[dict] = []
+    config = find_device("virtual-pi-armhf", project).model_copy(update={"store": "~/restart"})
+    with SshDevice(config, "restart", events.append, install=False) as device:
+        install_odd(device, tmp_path)
+        long = odd_job(device, tmp_path, {"sleep": 100}, indices=(0,))
+
+        def cut_power(event):
+            if event.get("phase") == "load":
+                pis["armhf"] = machine.restart(pis["armhf"])
+
+        outcome = device.run(long, cut_power)
+        assert outcome.run.status == FAILED
+        assert outcome.run.reason == "the device restarted while it ran, in phase 'load'"
+        assert device.run(odd_job(device, tmp_path, {}), lambda event: None).run.status == OK
+        device.remove_all()
+    assert "reconnect" in {event["event"] for event in events}
 
 
 def test_nothing_runs_on_after_all_that(pis, profiled):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _INSIDE = """
 set -e
 mount -t proc proc "$1/proc"
 mount --bind "$1/etc/cpuinfo" "$1/proc/cpuinfo"
+mount --bind "$1/etc/boot_id" "$1/proc/sys/kernel/random/boot_id"
 mount -t tmpfs -o mode=755 dev "$1/dev"
 for node in null zero full random urandom tty; do
   touch "$1/dev/$node"; mount --bind "/dev/$node" "$1/dev/$node"
@@ -65,6 +67,17 @@ def start(architecture: str, home: Path = HOME) -> VirtualPi:
     port = _free_port()
     name = f"virtual-pi-{architecture}"
     _write_ssh(folder, name, port, board.cpu)
+    return _launch(architecture, folder, port)
+
+
+def restart(pi: VirtualPi) -> VirtualPi:
+    """Cut its power and start it again: the same disk and address, nothing of what ran."""
+    pi.stop()
+    return _launch(pi.folder.name, pi.folder, pi.port)
+
+
+def _launch(architecture: str, folder: Path, port: int) -> VirtualPi:
+    (folder / "root/etc/boot_id").write_text(f"{uuid.uuid4()}\n")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _INSIDE, "sh", str(folder / "root")],
@@ -72,10 +85,10 @@ def start(architecture: str, home: Path = HOME) -> VirtualPi:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "QEMU_CPU": board.cpu},
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "QEMU_CPU": BOARDS[architecture].cpu},
         )
     (folder / "pid").write_text(str(process.pid))
-    pi = VirtualPi(name, folder, port, process.pid)
+    pi = VirtualPi(f"virtual-pi-{architecture}", folder, port, process.pid)
     _wait_for_sshd(pi, process)
     return pi
 
