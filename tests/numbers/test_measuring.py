@@ -53,8 +53,8 @@ def test_the_budget_and_the_count_stop_it() -> None:
 
 
 def test_warm_up_goes_on_while_it_gets_faster() -> None:
-    falling = [40.0] * 6 + [20.0] * 6 + [10.0] * 6
-    warmup = measure.warm_up(Sleeper(*falling, 5), "a", Settings(warmup=3, max_seconds=60))
+    falling = [60 * 0.9**call for call in range(18)]
+    warmup = measure.warm_up(Sleeper(*falling, 9), "a", Settings(warmup=3, max_seconds=60))
     assert len(warmup) > len(falling)
     assert is_warm([10, 10, 10, 10, 10, 10, 10, 10, 10, 10], 3)
     assert not is_warm([10] * 9, 3)
