@@ -55,11 +55,11 @@ def _cpu_features(root: Path) -> Optional[str]:
 
 
 def _cpu_model(root: Path) -> Optional[str]:
-    for line in read_text(root / "proc/cpuinfo").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Model", "Hardware"):
-            return value.strip()
-    return platform.processor() or None
+    lines = (line.partition(":") for line in read_text(root / "proc/cpuinfo").splitlines())
+    found = {key.strip(): value.strip() for key, _, value in lines}
+    # On ARM boards `Model` is the board, which says more than its core's revision.
+    names = (found.get(key) for key in ("Model", "model name", "Hardware"))
+    return next((name for name in names if name), platform.processor() or None)
 
 
 def _turbo(root: Path) -> Optional[bool]:

@@ -38,7 +38,7 @@ def test_every_difference_names_the_field_and_both_values():
         ("all results", "min seconds"): (make_result(settings=replace(PROTOCOL, min_seconds=9.0)), ["1.0", "9.0"]),
         ("all results", "evaluation set"): (
             other_set,
-            [f"test, 500 images, {digest('images')[:12]}", "night, 500 images, cdcdcdcdcdcd"],
+            [f"500 images, {digest('images')[:12]}", "500 images, cdcdcdcdcdcd"],
         ),
         ("model digits", "source model"): (
             make_result(artifact={"source": Source("keras", "/x", "ab" * 32)}),
