@@ -45,9 +45,7 @@ def _find(path: Path, preprocessing: Preprocessing | None) -> list[Found]:
         return [_with_manifest(manifest)] if manifest.exists() else [_bare(path, preprocessing)]
     if path.is_dir():
         manifests = (p for p in sorted(path.rglob("*.json")) if Path(p.stem).suffix in SUFFIXES)
-        bare = (
-            p for p in sorted(path.iterdir()) if p.suffix in SUFFIXES and not Path(f"{p}.json").exists()
-        )
+        bare = (p for p in sorted(path.iterdir()) if p.suffix in SUFFIXES and not Path(f"{p}.json").exists())
         return [_with_manifest(p) for p in manifests] + [_bare(p, preprocessing) for p in bare]
     if path.suffix == ".json":
         return [_with_manifest(path)]
