@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from edgebench.files import read_record
 from edgebench.records import VARIANTS, Result
+from tests.debian import need_root
 
 QUICK = ("--processes", 2, "--min-runs", 10, "--min-seconds", 0.05, "--max-seconds", 0.5, "--max-processes", 2)
 COLUMNS = [
@@ -187,8 +187,8 @@ def test_an_output_folder_that_cannot_be_written(converted, tmp_path, edgebench)
     assert len(done.stderr.strip().splitlines()) == 1 and "file" in done.stderr
 
 
-@pytest.mark.skipif(not Path("/proc/mounts").exists() or os.geteuid() != 0, reason="needs root to mount a small disk")
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(converted, tmp_path, edgebench):
+    need_root("mount a small file system")
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", disk], check=True)

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgebench.devices.ssh import SshDevice
+from tests.debian import cannot, need
 from tests.devices.jobs import install_odd
-from tests.devices.sshd import SSHD, LocalSshd
+from tests.devices.sshd import LocalSshd
 from tests.virtual_pi import machine
 from tests.virtual_pi.rootfs import CannotBuildError
 
 
-def cannot(reason: str) -> None:
-    """Skip, but never in CI: there it is a failure that nothing was tested."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def openssh() -> None:
-    if Path(SSHD).exists() and shutil.which("ssh"):
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        cannot("no sshd here, and no way to install one")
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "openssh-server", "openssh-client"]
-    for command in (["apt-get", "update", "-q"], install):
-        done = subprocess.run(command, capture_output=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-        if done.returncode:
-            cannot(f"{' '.join(command)} failed: {done.stderr[-200:]!r}")
+    need("sshd", "openssh-server", "openssh-client")
+    need("ssh", "openssh-client")
 
 
 @pytest.fixture

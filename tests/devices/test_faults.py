@@ -16,6 +16,7 @@ from edgebench.devices.ssh import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import sha256_file
 from edgebench.records import CRASHED, FAILED, OK
+from tests.debian import need_root
 from tests.devices.jobs import install_odd, odd_job
 from tests.devices.sshd import CuttingProxy, LocalSshd
 
@@ -148,8 +149,8 @@ def test_a_restart_costs_the_run_in_flight_and_says_so(device, board, tmp_path):
     assert outcomes[0].run.reason.startswith("the device restarted while it ran")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system can only be mounted by root")
 def test_a_full_disk_is_said_and_nothing_is_left_on_it(board, tmp_path):
+    need_root("mount a small file system")
     board.store.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", str(board.store)], check=True)
     try:

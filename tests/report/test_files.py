@@ -3,7 +3,6 @@ import dataclasses
 import io
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgebench.report.content import Report, build_report
 from edgebench.report.markdown import markdown_text
 from edgebench.report.page import html_text
 from edgebench.report.tables import csv_text, json_text
+from tests.debian import need
 from tests.report.fabricated import digest, make_failed, make_result, make_study
 
 HOSTILE = (
@@ -158,8 +158,8 @@ def test_an_empty_report_is_still_a_page():
     assert "No results yet" in markdown_text(build_report([]))
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser")
 def test_a_browser_draws_every_chart_and_runs_nothing_foreign(tmp_path: Path, hostile):
+    need("chromium", "chromium")
     (tmp_path / "report.html").write_text(html_text(hostile), encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
