@@ -30,8 +30,8 @@ from edgebench.converters import keras as converter
 from edgebench.converters import quantize_onnx, quantize_tflite, sources
 from edgebench.devices.local import LocalDevice
 from edgebench.files import sha256_file
-from edgebench.pipeline.gates import RUNTIMES
 from edgebench.records import OK, Job, Settings
+from edgebench.registry import FORMAT_RUNTIMES
 
 CALIBRATION_IMAGES = 100
 LIMITS = {"dynamic": 0.99, "int8": 0.97, "int16x8": 0.99}
@@ -137,7 +137,7 @@ def artifacts(model: Any, inputs: npt.NDArray[np.float32], folder: Path) -> dict
 
 def run(device: LocalDevice, artifact: Path, model: Any, images: Path) -> npt.NDArray[np.float32]:
     """Return an artifact's outputs on all test images, from the runner in a fresh process."""
-    runtime = RUNTIMES[artifact.suffix.removeprefix(".")]
+    runtime = FORMAT_RUNTIMES[artifact.suffix.removeprefix(".")][0]
     job = Job(
         kind="accuracy",
         artifact=str(artifact),

@@ -24,11 +24,8 @@ from edgebench import registry
 from edgebench.converters.base import Quantised, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError
 from edgebench.files import parse_record
-from edgebench.records import Preprocessing, Source
+from edgebench.records import CALIBRATED, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
-
-SUFFIXES = {"savedmodel": ".savedmodel", "tflite": ".tflite", "onnx": ".onnx"}
-CALIBRATED = ("int8", "int16x8")
 
 
 class Worker:
@@ -99,7 +96,7 @@ class Worker:
         if precision == "float32":
             return self._float(kind), Quantised("")
         source = self._float(kind)
-        path = self._folder / f"{precision}{SUFFIXES[kind]}"
+        path = self._folder / f"{precision}.{kind}"
         recipe = self._request.get("recipe", "auto")
         if kind == "tflite":
             from edgebench.converters import quantize_tflite
@@ -117,7 +114,7 @@ class Worker:
         if kind in self._failures:
             raise ConversionError(f"there is no float32 graph to start from: {self._failures[kind]}")
         if kind not in self._floats:
-            path = self._folder / f"float32{SUFFIXES[kind]}"
+            path = self._folder / f"float32.{kind}"
             try:
                 getattr(self._module, f"to_{kind}")(self._model, path)
             except Exception as error:

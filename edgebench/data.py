@@ -158,7 +158,9 @@ def _decode_all(
     labels, skipped = [], []
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "images.raw") as raw, ThreadPoolExecutor(os.cpu_count()) as pool:
-        with raw.open("wb") as stream:
+        # Warning filters are the process's, not a thread's: set here, once, for all who decode.
+        with raw.open("wb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             decoded = pool.map(lambda item: _decode(dataset, item, preprocessing, size), dataset.items)
             for done, (item, (digest, pixels)) in enumerate(zip(dataset.items, decoded, strict=True), 1):
                 if isinstance(pixels, str):
@@ -201,10 +203,8 @@ def _decode(
         return hashlib.sha256(row.tobytes()).hexdigest(), resize_image(image, preprocessing, size)
     try:
         content = item.file.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                return hashlib.sha256(content).hexdigest(), resize_image(image, preprocessing, size)
+        with Image.open(io.BytesIO(content)) as image:
+            return hashlib.sha256(content).hexdigest(), resize_image(image, preprocessing, size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return "", "not an image" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"[
             :200

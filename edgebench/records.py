@@ -16,6 +16,7 @@ RECORD_VERSION = 1
 
 FORMATS = ("savedmodel", "tflite", "onnx")
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
+CALIBRATED = ("int8", "int16x8")  # the precisions whose ranges come from images
 VARIANTS = (
     "savedmodel:float32",
     "tflite:float32",

@@ -12,6 +12,9 @@ CONVERTERS = {
     "keras": "edgebench.converters.keras",
     "huggingface": "edgebench.converters.huggingface",
 }
+FORMAT_RUNTIMES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",), "savedmodel": ("tensorflow",)}
+"""format -> the runtimes that execute it, the preferred one first."""
+
 RUNTIMES = {
     "litert": "edgebench.runner.runtimes.litert",
     "tflite-runtime": "edgebench.runner.runtimes.litert",

@@ -14,11 +14,10 @@ from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.errors import UsageError
 from edgebench.pipeline.calibration import plan_images
-from edgebench.pipeline.conversion_cache import CALIBRATED
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.manifests import Order
 from edgebench.preprocessing import parse
-from edgebench.records import OK, VARIANTS, Artifact, to_dict
+from edgebench.records import CALIBRATED, OK, VARIANTS, Artifact, to_dict
 
 ALL = "all"
 

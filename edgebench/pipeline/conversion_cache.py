@@ -11,10 +11,8 @@ from typing import Any
 from edgebench import __version__
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record, sha256_file, sha256_json
-from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
+from edgebench.records import CALIBRATED, FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
 
-SUFFIXES = {"savedmodel": "savedmodel", "tflite": "tflite", "onnx": "onnx"}
-CALIBRATED = ("int8", "int16x8")
 FRAMEWORKS = {
     "keras": ("tensorflow", "keras"),
     "huggingface": ("torch", "transformers"),
@@ -62,7 +60,7 @@ def conversion_key(
 def artifact_path(folder: Path, name: str, variant: str) -> Path:
     """Return where the artifact of a variant lies; its manifest is beside it as `<file>.json`."""
     kind, _, precision = variant.partition(":")
-    return folder / f"{name}-{precision}.{SUFFIXES[kind]}"
+    return folder / f"{name}-{precision}.{kind}"
 
 
 def manifest_path(artifact: Path) -> Path:

@@ -22,7 +22,7 @@ from edgebench.pipeline.calibration import Images, prepare_images
 from edgebench.pipeline.gates import Verdict, run_gate
 from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
+from edgebench.records import CRASHED, FAILED, FORMATS, OK, Artifact, Preprocessing, to_dict
 
 Tell = Callable[[dict[str, Any]], None]
 """Called with {"event": "started"|"finished"|"cached", "model":, "variant":, "artifact":}; from one thread."""
@@ -100,7 +100,7 @@ class _Conversion:
 
     def _request(self, variants: list[str]) -> dict[str, Any]:
         finished = {
-            kind: cache.artifact_path(self.order.folder, self.order.name, f"{kind}:float32") for kind in cache.SUFFIXES
+            kind: cache.artifact_path(self.order.folder, self.order.name, f"{kind}:float32") for kind in FORMATS
         }
         floats = {
             kind: str(path.absolute())

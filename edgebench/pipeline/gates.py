@@ -19,7 +19,6 @@ FLOAT32_DB = 60.0
 FLOAT16_DB = 20.0
 """A float16 number has 11 significant bits (its rounding alone is 74 dB down). Trained nets keep 60-70 dB, untrained
 deep ones 25-45; below 20 dB (10 % of error) something else is wrong: an overflow at 65504, a constant that vanished."""
-RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime", "savedmodel": "tensorflow"}
 TIMEOUT_SECONDS = 900.0
 
 
@@ -46,7 +45,7 @@ def run_gate(
 ) -> Verdict:
     """Run `file` on the images in `parity` in a fresh process and hold its outputs against `reference` (.npy)."""
     kind, _, precision = variant.partition(":")
-    runtime = RUNTIMES[kind]
+    runtime = registry.FORMAT_RUNTIMES[kind][0]
     job = Job(
         kind="accuracy",
         artifact=device.put(file, sha256),

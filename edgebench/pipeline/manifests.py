@@ -10,7 +10,7 @@ from edgebench.files import size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
 from edgebench.pipeline.gates import Verdict
-from edgebench.records import Artifact, Preprocessing, Source
+from edgebench.records import CALIBRATED, Artifact, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout
 
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
@@ -55,7 +55,7 @@ def describe(order: Order, variant: str, made: Made) -> Artifact:
     """Return the manifest of one variant, finished or failed."""
     kind, _, precision = variant.partition(":")
     verdict, place, event = made.verdict, made.place, made.event
-    calibration = order.images.calibration if precision in cache.CALIBRATED else None
+    calibration = order.images.calibration if precision in CALIBRATED else None
     return Artifact(
         model=order.name,
         format=kind,

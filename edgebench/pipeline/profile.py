@@ -25,7 +25,6 @@ from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing
 from edgebench.runner.preprocess import guess_layout
 from edgebench.statistics import enough_processes
 
-RUNTIMES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",), "savedmodel": ("tensorflow",)}
 PLAIN = Preprocessing("none")
 
 Tell = Callable[[dict[str, Any]], None]
@@ -106,7 +105,7 @@ class _Sweep:
     def plan(self, found: Found) -> Cell:
         """Choose the runtime for an artifact, or say why none will do."""
         artifact = found.artifact
-        choices = (self._request.runtime,) if self._request.runtime else RUNTIMES[artifact.format]
+        choices = (self._request.runtime,) if self._request.runtime else registry.FORMAT_RUNTIMES[artifact.format]
         present = [runtime for runtime in choices if runtime in self._info.runtimes]
         cell = Cell(artifact, found.file, present[0] if present else choices[0])
         if artifact.status != OK:
@@ -229,7 +228,7 @@ class _Sweep:
 def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data: bool) -> str:
     """Name a result's file; what differs from the defaults is in it, so that it does not replace the default's."""
     parts = [artifact.model, artifact.format, artifact.precision]
-    parts += [runtime] if runtime != RUNTIMES[artifact.format][0] else []
+    parts += [runtime] if runtime != registry.FORMAT_RUNTIMES[artifact.format][0] else []
     parts += [f"{settings.threads}threads"] if settings.threads != 1 else []
     parts += [f"batch{settings.batch}"] if settings.batch != 1 else []
     parts += [f"{settings.rate_hz:g}hz"] if settings.rate_hz else []

@@ -14,41 +14,9 @@ import pytest
 from edgebench.files import read_record
 from edgebench.records import VARIANTS, Result
 from tests.debian import need_root
+from tests.report.test_rows import CONTRACT
 
 QUICK = ("--processes", 2, "--min-runs", 10, "--min-seconds", 0.05, "--max-seconds", 0.5, "--max-processes", 2)
-COLUMNS = [
-    "model",
-    "format",
-    "precision",
-    "device",
-    "runtime",
-    "status",
-    "reason",
-    "size_bytes",
-    "images",
-    "top1",
-    "top5",
-    "loss",
-    "top1_reference",
-    "top1_drop",
-    "top1_drop_low",
-    "top1_drop_high",
-    "agreement",
-    "drift_verdict",
-    "load_ms",
-    "first_inference_ms",
-    "latency_ms_median",
-    "latency_ms_low",
-    "latency_ms_high",
-    "latency_ms_p90",
-    "latency_ms_p99",
-    "invoke_ms_median",
-    "threads",
-    "batch",
-    "peak_rss_bytes",
-    "model_rss_bytes",
-    "stability",
-]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +63,7 @@ def test_the_report_has_the_columns_in_their_order(profiled, tmp_path, edgebench
     assert done.returncode == 0, done.stderr
     with (tmp_path / "report/report.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0])[: len(COLUMNS)] == COLUMNS
+    assert list(rows[0])[: len(CONTRACT)] == CONTRACT
     assert len(rows) == len(VARIANTS)
     for row in rows:
         assert row["status"] == "ok" and float(row["latency_ms_median"]) > 0 and int(row["peak_rss_bytes"]) > 1e6
