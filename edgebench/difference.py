@@ -42,7 +42,7 @@ class Difference:
         return "slower" if self.ratio.low > 1 else "faster" if self.ratio.high < 1 else "same"
 
 
-def difference_interval(runs_a: Sequence[Run], runs_b: Sequence[Run], confidence: float = 0.95) -> Difference:
+def difference_interval(runs_a: Sequence[Run], runs_b: Sequence[Run], confidence: float = CONFIDENCE) -> Difference:
     """Return the ratio of median latencies of B to A with its interval, from the processes of each."""
     a, b = latency_runs(runs_a), latency_runs(runs_b)
     if len(a) < 2 or len(b) < 2:

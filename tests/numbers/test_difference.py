@@ -49,7 +49,7 @@ def test_equal_results_are_rarely_called_different(runs: Any, processes: int) ->
         != "same"
         for seed in range(300)
     )
-    assert called <= 24  # 5 % of 300, and three standard deviations of chance over it
+    assert called <= 13  # 2 % of 300, and three standard deviations of chance over it
 
 
 def test_taking_turns_is_recognised(run: Any) -> None:
