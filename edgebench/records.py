@@ -180,6 +180,7 @@ class Job:
     indices: tuple[int, ...]  # rows of `images` to use; empty: all of them
     settings: Settings
     repetition: int = 0
+    cell: str = ""  # whose job it is: two artifacts may hold the same bytes, and each is measured for itself
     version: int = RECORD_VERSION
 
 

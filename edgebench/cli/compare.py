@@ -131,7 +131,7 @@ def _changes(cells: Sequence[Pair]) -> list[str]:
     if apart:
         lines.append(
             f"{apart} of {len(cells)} cells were not measured in turn with their baseline: what changed on the "
-            "machine in between looks like a difference; measure both in one `edgebench profile` call"
+            "machine in between looks like a difference; `edgebench profile --baseline` measures both in turn"
         )
     return lines
 

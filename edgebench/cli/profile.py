@@ -6,7 +6,8 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgebench.data import open_dataset
 from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
 from edgebench.errors import DeviceError
-from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.exams import Exams, prepare
 from edgebench.pipeline.profile import PLAIN, Request, profile
 from edgebench.preprocessing import parse
@@ -56,6 +57,13 @@ REMOTE_BUDGET_SECONDS = 120.0
     show_default=True,
     help="Seconds a remote device may spend on the accuracy of one artifact.",
 )
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Artifacts to measure in turn with ARTIFACTS, for `compare`; their results go to OUT/baseline.",
+)
 @click.option("--preprocess", help="For files without a manifest: keras:NAME, none or mean=..,std=..,scale=..")
 @click.option("--runtime", help="Run with this runtime only: litert, tflite-runtime, onnxruntime or tensorflow.")
 @measuring_options
@@ -71,6 +79,7 @@ def command(
     labels: str | None,
     images: str | None,
     budget: float,
+    baselines: tuple[Path, ...],
     preprocess: str | None,
     runtime: str | None,
     out: Path,
@@ -87,10 +96,13 @@ def command(
     \b
     Example:
       edgebench profile edgebench-out/artifacts --device cpu --data photos/test
+      edgebench profile new/model.tflite --baseline old/model.tflite
     """
     rule = parse(preprocess) if preprocess else None
     scenarios = make_settings(**settings)
-    found = find_artifacts(list(artifacts), rule)
+    found = find_artifacts(artifacts, rule)
+    if baselines:
+        found += find_artifacts(baselines, rule, BASELINE)
     dataset = open_dataset(data, read_labels(labels)) if data else None
     request = Request(found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh)
     lost: list[DeviceError] = []
@@ -112,7 +124,9 @@ def command(
                 return []
 
         results = on_all(measure, targets, tell)
-    _show(results, out, as_json)
+    groups = [item.group for item in found]  # the order of results, again for every device and scenario
+    sides = {g: [r for r, group in zip(results, cycle(groups), strict=False) if group == g] for g in groups}
+    _show(sides, out, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
     return 0 if not lost and all(result.status == OK for result in results) else 1
@@ -140,14 +154,19 @@ def _image_count(text: str | None) -> int | None:
     return int(text)
 
 
-def _show(results: list[Result], out: Path, as_json: bool) -> None:
+def _show(sides: Mapping[str, list[Result]], out: Path, as_json: bool) -> None:
     from edgebench.report import make_console, print_table
     from edgebench.report.rows import row_of
 
     if as_json:
-        click.echo(json.dumps([row_of(result) for result in results], indent=1))
+        tables = {group or "results": [row_of(result) for result in results] for group, results in sides.items()}
+        click.echo(json.dumps(tables if len(tables) > 1 else tables["results"], indent=1))
         return
-    print_table(results, make_console())
-    for result in results:
-        click.echo("".join(f"{line}\n" for line in operator_lines(result)), nl=False)
-    click.echo(f"\nResults: {out / 'results'}    Next: edgebench report {out / 'results'}")
+    for group, results in sides.items():
+        click.echo(f"\n{group.capitalize()}:\n" if group else "", nl=False)
+        print_table(results, make_console())
+        for result in results:
+            click.echo("".join(f"{line}\n" for line in operator_lines(result)), nl=False)
+    found = out / "results"
+    step = f"compare {out / BASELINE} {found}" if BASELINE in sides else f"report {found}"
+    click.echo(f"\nResults: {found}    Next: edgebench {step}")

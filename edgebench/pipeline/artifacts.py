@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +13,26 @@ from edgebench.records import OK, Artifact, Preprocessing
 
 SUFFIXES = {".tflite": "tflite", ".onnx": "onnx", ".savedmodel": "savedmodel"}
 UNKNOWN_PRECISION = "unknown"
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class Found:
-    """An artifact and where its file lies; `file` is None where the conversion failed."""
+    """An artifact and where its file lies; `file` is None where the conversion failed.
+
+    Results of a `group` go to a folder of that name: a baseline is measured in turn with what is compared with it.
+    """
 
     artifact: Artifact
     file: Path | None
+    group: str = ""
 
 
-def find_artifacts(paths: list[Path], preprocessing: Preprocessing | None) -> list[Found]:
+def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, group: str = "") -> list[Found]:
     """Return the artifacts under `paths`, in a stable order.
 
     A bare .tflite, .onnx or SavedModel folder is taken as it is, with the user's `preprocessing`.
-    Raises UsageError where a path does not exist or holds no artifact.
+    Raises UsageError where a path does not exist or holds no artifact, and where two would have one result.
     """
     found: dict[Path, Found] = {}
     for path in paths:
@@ -36,7 +43,20 @@ def find_artifacts(paths: list[Path], preprocessing: Preprocessing | None) -> li
             raise UsageError(f"{path} holds no artifact: `edgebench convert MODEL --to all` makes them")
         for item in here:
             found[(item.file or Path(item.artifact.model, item.artifact.variant)).absolute()] = item
-    return list(found.values())
+    _refuse_namesakes(found)
+    return [dataclasses.replace(item, group=group) for item in found.values()]
+
+
+def _refuse_namesakes(found: Mapping[Path, Found]) -> None:
+    seen: dict[str, Path] = {}
+    for path, item in found.items():
+        name = f"{item.artifact.model} {item.artifact.variant}"
+        if name in seen:
+            raise UsageError(
+                f"{seen[name]} and {path} are both {name}, so one result would replace the other: "
+                "rename one, or give the older one with --baseline"
+            )
+        seen[name] = path
 
 
 def _find(path: Path, preprocessing: Preprocessing | None) -> list[Found]:

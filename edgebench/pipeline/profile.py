@@ -53,6 +53,7 @@ class Cell:
     artifact: Artifact
     file: Path | None
     runtime: str
+    group: str = ""
     status: str = OK
     reason: str = ""
     runs: list[Run] = field(default_factory=list)
@@ -64,8 +65,8 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Model and variant."""
-        return f"{self.artifact.model} {self.artifact.variant}"
+        """Model and variant, and whether it is the baseline's."""
+        return f"{self.group} {self.artifact.model} {self.artifact.variant}".lstrip()
 
     def fail(self, status: str, reason: str) -> None:
         """Keep the first thing that went wrong; what was measured before it stays."""
@@ -90,7 +91,7 @@ def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
         sweep = _Sweep(request, device, info, journal, tell)
         cells = [sweep.plan(found) for found in request.found]
         sweep.measure(cells)
-        results = [_write(cell, request, info, folder) for cell in cells]
+        results = [_write(cell, request, info) for cell in cells]
         journal.clear()
     return results
 
@@ -107,7 +108,7 @@ class _Sweep:
         artifact = found.artifact
         choices = (self._request.runtime,) if self._request.runtime else registry.FORMAT_RUNTIMES[artifact.format]
         present = [runtime for runtime in choices if runtime in self._info.runtimes]
-        cell = Cell(artifact, found.file, present[0] if present else choices[0])
+        cell = Cell(artifact, found.file, present[0] if present else choices[0], found.group)
         if artifact.status != OK:
             cell.fail(artifact.status, f"conversion: {artifact.reason}")
         elif not present:
@@ -222,6 +223,7 @@ class _Sweep:
             indices=(),
             settings=self._request.settings,
             repetition=repetition,
+            cell=cell.name,
         )
 
 
@@ -237,7 +239,8 @@ def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data:
     return "-".join(parts)
 
 
-def _write(cell: Cell, request: Request, info: DeviceInfo, folder: Path) -> Result:
+def _write(cell: Cell, request: Request, info: DeviceInfo) -> Result:
+    folder = request.out / cell.group / "results" / info.name
     name = result_name(cell.artifact, cell.runtime, request.settings, request.exams is not None)
     outputs = ""
     if cell.outputs is not None:

@@ -1,6 +1,7 @@
 """The profile of bare .onnx files: a result for every cell, whatever breaks, and nothing measured twice."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,12 +9,14 @@ from PIL import Image
 
 from edgebench.data import open_dataset
 from edgebench.devices.local import LocalDevice
+from edgebench.difference import difference_interval
 from edgebench.errors import UsageError
 from edgebench.files import read_record
-from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.exams import Exams
 from edgebench.pipeline.profile import Request, profile
 from edgebench.records import NAN, OK, REFUSED, Result, Settings
+from edgebench.report.load import load_results
 from tests.models import onnx_models
 
 QUICK = Settings(processes=2, min_runs=10, min_seconds=0.01, max_seconds=0.5)
@@ -184,3 +187,26 @@ def test_the_journal_is_json_lines(folder, photos, tmp_path):
         profile(request(folder, photos, tmp_path / "out"), Counting(interrupt_after=2), ignore)
     lines = (tmp_path / "out/results/cpu/runs/journal.jsonl").read_text().splitlines()
     assert [sorted(json.loads(line)) for line in lines] == [["job", "kind", "status"]] * 2
+
+
+def test_a_baseline_of_the_same_bytes_is_measured_for_itself_and_in_turn(folder, tmp_path):
+    """An A/A pair: every process of either side is a measurement of its own, kept apart on disk, taken in turn."""
+    (tmp_path / "old").mkdir()
+    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
+    both = [*find_artifacts([folder / "good.onnx"], None), *find_artifacts([tmp_path / "old"], None, BASELINE)]
+    out, device = tmp_path / "out", Counting()
+    candidate, baseline = profile(Request(both, None, QUICK, out), device, ignore)
+    assert len(device.jobs) == 6
+    assert candidate.artifact.sha256 == baseline.artifact.sha256
+    assert {run.started for run in candidate.runs}.isdisjoint(run.started for run in baseline.runs)
+    (found,) = load_results([out])
+    (old,) = load_results([out / BASELINE])
+    assert (found.runs, old.runs) == (candidate.runs, baseline.runs)
+    assert difference_interval(old.runs, found.runs).paired
+
+
+def test_two_artifacts_of_one_name_are_refused(folder, tmp_path):
+    (tmp_path / "old").mkdir()
+    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
+    with pytest.raises(UsageError, match=r"are both good onnx:unknown.*--baseline"):
+        find_artifacts([folder / "good.onnx", tmp_path / "old"], None)
