@@ -19,6 +19,7 @@ try:
     import torch
     import transformers
     from safetensors import SafetensorError
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 except ModuleNotFoundError as error:
@@ -83,6 +84,7 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"cannot load {checkpoint.folder} as {cls.__name__}: {reason}") from error
     _check_complete(checkpoint, network, report)
+    AttentionMaskInterface.register("eager", _mask_unless_empty)
     _pool_globally(network)
     return network.eval()
 
@@ -142,6 +144,17 @@ def _classifier(checkpoint: Checkpoint) -> Any:
             f"{folder} is {', '.join(map(str, named)) or 'without architectures'}, no image classifier: {expected}"
         )
     return getattr(transformers, name)
+
+
+def _mask_unless_empty(*args: Any, **kwargs: Any) -> torch.Tensor | None:
+    """Return eager attention's mask; None where every patch sees every other, and nothing would be added.
+
+    So does transformers itself, except while a graph is exported: then a sum with zeros is left in every layer, and
+    with it two operators that neither XNNPACK nor LiteRT's GPU takes.
+    """
+    if kwargs.get("allow_is_bidirectional_skip") and kwargs.get("attention_mask") is None:
+        return None
+    return eager_mask(*args, **kwargs)
 
 
 def _pool_globally(network: torch.nn.Module) -> None:

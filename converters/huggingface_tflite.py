@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
@@ -29,6 +30,7 @@ def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: st
     for graph in model.subgraphs:
         _flatten_biases(model, graph)
         _pad_with_zeros(model, graph)
+        _plain_pads(model, graph)
         _shorten(graph.tensors)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
@@ -61,6 +63,31 @@ def _pad_with_zeros(model: Any, graph: Any) -> None:
         value = np.frombuffer(bytes(model.buffers[index].data), np.float32)
         if all(rectified) and value.size == 1 and value[0] < LOWEST:
             model.buffers[index].data = np.frombuffer(np.float32(0).tobytes(), np.uint8)
+
+
+def _plain_pads(model: Any, graph: Any) -> None:
+    """PADV2 with zeros is PAD, which XNNPACK takes."""
+    for operator in graph.operators:
+        if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) != "PADV2":
+            continue
+        filling = model.buffers[graph.tensors[operator.inputs[2]].buffer].data
+        if filling is not None and len(filling) and not np.any(np.asarray(filling)):
+            operator.opcodeIndex = _opcode(model, schema.BuiltinOperator.PAD)
+            operator.inputs = operator.inputs[:2]
+            operator.builtinOptionsType = schema.BuiltinOptions.PadOptions
+            operator.builtinOptions = schema.PadOptionsT()
+
+
+def _opcode(model: Any, builtin: int) -> int:
+    """Return the index of an operator's code in the model, adding it where it has not been used."""
+    codes = [code.builtinCode for code in model.operatorCodes]
+    if builtin not in codes:
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        code.version = 1
+        model.operatorCodes.append(code)
+        return len(codes)
+    return codes.index(builtin)
 
 
 def _shorten(tensors: list[Any]) -> None:

@@ -34,7 +34,7 @@ NAMES = frozenset(
 LASTING = (
     *("board", "cpu", "cores", "memory_bytes", "kernel", "libc", "python", "userland_bits", "governor", "turbo"),
     *("frequency_max_hz", "frequency_limit_hz", "virtualised", "pinned", "runtime_threads", "spinning", "providers"),
-    *("gpu", "xnnpack_partitions", "operators_off_xnnpack"),
+    *("gpu", "tf32", "xnnpack_partitions", "operators_off_xnnpack"),
 )
 SHARES = ("top1", "top5", "top1_reference", "agreement")
 Z = NormalDist().inv_cdf(0.975)

@@ -27,6 +27,7 @@ from tests.models.huggingface import ARCHITECTURES, checkpoint  # noqa: E402
 RUNTIME = {"tflite": "litert", "onnx": "onnxruntime"}
 LAYOUT = {"savedmodel": "NHWC", "tflite": "NHWC", "onnx": "NCHW"}
 GATE_DB = 60.0
+SPLIT = ("beit", "swin", "levit-teacher")  # operators that XNNPACK does not take; all others it takes whole
 TESTED = [name for name in ARCHITECTURES if name not in ("deit", "levit")]  # their teacher variants are harder
 
 
@@ -64,6 +65,7 @@ def test_every_architecture_matches_torch_in_every_format(
     source: SourceModel,
     images: npt.NDArray[np.uint8],
     reference: npt.NDArray[np.float32],
+    request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
     path = tmp_path / f"model.{kind}"
@@ -72,6 +74,8 @@ def test_every_architecture_matches_torch_in_every_format(
     assert guess_layout(session.input.shape) == LAYOUT[kind]
     assert session.input.shape[0] == 1
     assert session.output.shape == (1, source.classes)
+    if kind == "tflite" and request.node.callspec.params["source"] not in SPLIT:
+        assert session.facts()["operators_off_xnnpack"] == "none"
 
     outputs = _outputs(session, normalise(images, source.preprocessing, LAYOUT[kind]))
     assert sqnr_db(outputs, reference) >= GATE_DB
@@ -96,6 +100,17 @@ def _outputs(session: Any, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
         rows.append(session.copy_out())
     session.close()
     return np.concatenate(rows)
+
+
+def test_a_savedmodel_may_run_on_another_platform_than_the_cpu(tmp_path: Path) -> None:
+    """XlaCallModule refuses any but the one it was made for, unless that check is off: here, it would refuse a GPU."""
+    import tensorflow as tf
+
+    source = huggingface.load(huggingface_source.resolve(str(checkpoint("vit", tmp_path / "vit"))), None)
+    huggingface.to_savedmodel(source, tmp_path / "model")
+    graph = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"].graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert [list(n.attr["disabled_checks"].list.s) for n in nodes if n.op == "XlaCallModule"] == [[b"platform"]]
 
 
 def test_the_teacher_variant_averages_both_heads(tmp_path: Path) -> None:

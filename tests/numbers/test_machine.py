@@ -117,6 +117,18 @@ def test_rapl_counts_packages_and_wraps(machine: Machine) -> None:
     assert before.source == "RAPL" and energy.joules(before, after) == pytest.approx(2.5)
 
 
+def test_a_boards_own_meter_is_read_where_there_is_no_rapl(machine: Machine) -> None:
+    hwmon = "sys/class/hwmon/hwmon2"
+    root = machine({f"{hwmon}/name": "ina226", f"{hwmon}/energy1_input": 1_000_000, f"{hwmon}/energy2_input": 7})
+    before = energy.read(root)
+    machine({f"{hwmon}/energy1_input": 1_750_000, f"{hwmon}/energy2_input": 250_007})
+    after = energy.read(root)
+    assert before is not None and after is not None
+    assert before.source == "hwmon ina226" and energy.joules(before, after) == pytest.approx(1.0)
+    table = energy.table(before, after, 0.5)
+    assert (table["energy_joules"], table["energy_source"]) == (pytest.approx(1.0), "hwmon ina226")
+
+
 def test_no_meter_no_energy(tmp_path: Path) -> None:
     assert energy.read(tmp_path) is None
     assert energy.idle_watts(tmp_path) is None

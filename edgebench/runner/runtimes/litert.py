@@ -23,25 +23,22 @@ def open_session(name: str, path: str, settings: Settings) -> Session:
         version = installed_version(package.replace("_", "-"))
     try:
         interpreter = interpreter_module.Interpreter(model_path=path, num_threads=settings.threads)
-        details = interpreter.get_input_details()
-        if len(details) != 1 or len(interpreter.get_output_details()) != 1:
+        details, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(details) != 1 or len(outputs) != 1:
             raise RefusedError(
-                f"has {len(details)} inputs and {len(interpreter.get_output_details())} outputs; "
-                "an image classifier has one of each"
+                f"has {len(details)} inputs and {len(outputs)} outputs; an image classifier has one of each"
             )
-        batch = int(details[0]["shape"][0])
-        if batch != settings.batch:
+        if settings.accelerator == "gpu":  # before anything is allocated for the CPU
+            from edgebench.runner.runtimes.litert_gpu import LiteRTGpuSession
+
+            return LiteRTGpuSession(path, version, settings, (_spec(details[0]), _spec(outputs[0])))
+        if int(details[0]["shape"][0]) != settings.batch:
             shape = [settings.batch, *(int(n) for n in details[0]["shape"][1:])]
             interpreter.resize_tensor_input(details[0]["index"], shape, strict=False)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise RefusedError(_first_line(error)) from error
-    session = LiteRTSession(interpreter, version, settings.threads)
-    if settings.accelerator == "gpu":
-        from edgebench.runner.runtimes.litert_gpu import LiteRTGpuSession
-
-        return LiteRTGpuSession(path, version, settings, (session.input, session.output))
-    return session
+    return LiteRTSession(interpreter, version, settings.threads)
 
 
 class LiteRTSession:

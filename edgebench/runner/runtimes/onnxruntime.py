@@ -62,6 +62,11 @@ def _open(path: str, options: Any, settings: Settings) -> Any:
         providers = gpu_providers(options)
     try:
         session = ort.InferenceSession(path, options, providers=providers)
+        free = [node.shape[0] for node in session.get_inputs() if node.shape and isinstance(node.shape[0], str)]
+        if settings.accelerator == "gpu" and free:
+            # With the batch known, the arithmetic on shapes that CUDA leaves to the CPU is folded away.
+            options.add_free_dimension_override_by_name(free[0], settings.batch)
+            session = ort.InferenceSession(path, options, providers=providers)
     except Exception as error:
         raise RefusedError(_first_line(error)) from error
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:

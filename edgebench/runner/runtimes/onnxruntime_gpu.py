@@ -1,11 +1,12 @@
 """ONNX Runtime on an NVIDIA GPU, with CUDA or TensorRT. Not yet tried on a real GPU.
 
 Input and output are bound to device memory, so that the invoke is timed without the copies, which `copy_in` and
-`copy_out` are. A node that the GPU cannot take fails the session: falling back to the CPU in silence is no result.
+`copy_out` are. A node that the GPU does not take refuses the artifact: falling back to the CPU in silence is no result.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import onnxruntime as ort
@@ -17,26 +18,48 @@ PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 
 
 def gpu_providers(options: Any) -> list[str]:
-    """Return the GPU providers of this onnxruntime and forbid the CPU. Raises RefusedError where it has none."""
+    """Return the GPU providers of this onnxruntime and ask it to tell where each node goes.
+
+    Raises RefusedError where it has none, or is too old to tell.
+    """
     available = ort.get_available_providers()
     found = [name for name in PROVIDERS if name in available]
     if not found:
         raise RefusedError(
             f"this onnxruntime has no GPU provider, only {', '.join(available)}: install onnxruntime-gpu in its place"
         )
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # CUDA from the nvidia-* wheels, where it came with them
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
+        raise RefusedError(f"onnxruntime {ort.__version__} does not tell where a node runs: install a newer one")
+    ort.preload_dlls()  # CUDA from the nvidia-* wheels, where it came with them
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return found
+
+
+def placement(session: Any) -> dict[str, Counter[str]]:
+    """Return how many nodes of each kind each provider was given."""
+    table: dict[str, Counter[str]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        table.setdefault(part.ep_name, Counter()).update(node.op_type for node in part.get_nodes())
+    return table
+
+
+def whole_on_gpu(session: Any) -> str:
+    """Return the providers that serve the session. Raises RefusedError where the CPU has a share in it."""
+    providers = session.get_providers()
+    if providers[0] not in PROVIDERS:
+        raise RefusedError(f"fell back to {providers[0]}: the libraries of CUDA did not load, or there is no GPU")
+    placed = placement(session)
+    left = [f"{kind} x{count}" for name in placed if name not in PROVIDERS for kind, count in placed[name].items()]
+    if left:
+        raise RefusedError(f"the GPU does not take all of it; on the CPU would run {', '.join(left)}"[:500])
+    return ",".join(sorted(placed))
 
 
 class OnnxRuntimeGpuSession:
     """One inference session whose input and output stay on the GPU between copies."""
 
     def __init__(self, session: Any, settings: Settings, specs: tuple[TensorSpec, TensorSpec]) -> None:
-        self._providers = session.get_providers()
-        if self._providers[0] not in PROVIDERS:
-            raise RefusedError(f"fell back to {self._providers[0]}: its CUDA libraries did not load")
+        self._providers = whole_on_gpu(session)
         self._session = session
         self._settings = settings
         self._binding = session.io_binding()
@@ -66,8 +89,10 @@ class OnnxRuntimeGpuSession:
         return self._binding.copy_outputs_to_cpu()[0]
 
     def facts(self) -> dict[str, Scalar]:
-        """Return the provider that really runs."""
-        return {"runtime_threads": self._settings.threads, "providers": ",".join(self._providers)}
+        """Return the providers that really run it, and whether CUDA rounds float32 to TF32 in its multiplications."""
+        cuda = self._session.get_provider_options().get(PROVIDERS[1], {})
+        table: dict[str, Scalar] = {"runtime_threads": self._settings.threads, "providers": self._providers}
+        return {**table, "tf32": cuda["use_tf32"] == "1"} if "use_tf32" in cuda else table
 
     def close(self) -> None:
         """Free the session."""

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 from edgebench.records import Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes import RefusedError, tensorflow_placement
 
 
 def open_session(name: str, path: str, settings: Settings) -> TensorFlowSession:
@@ -17,12 +17,13 @@ def open_session(name: str, path: str, settings: Settings) -> TensorFlowSession:
     del name
     tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    if settings.accelerator == "gpu":
-        tf.config.set_soft_device_placement(False)  # an operator without a GPU kernel is an error, not a CPU operator
-        if not tf.config.list_physical_devices("GPU"):
-            raise RefusedError("this TensorFlow sees no GPU: install tensorflow[and-cuda] and its driver")
-    else:
-        tf.config.set_visible_devices([], "GPU")
+    gpus = tf.config.list_physical_devices("GPU")[:1] if settings.accelerator == "gpu" else []
+    if settings.accelerator == "gpu" and not gpus:
+        raise RefusedError("this TensorFlow sees no GPU: install tensorflow[and-cuda] and its driver")
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # what the model takes, not all that there is
+        tensorflow_placement.watch()
     try:
         return TensorFlowSession(tf.saved_model.load(path), settings)
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -37,7 +38,7 @@ class TensorFlowSession:
             raise RefusedError(f"has no serving_default signature, only {sorted(model.signatures)}")
         self._model = model  # the signature holds its variables only weakly
         self._function = model.signatures["serving_default"]
-        self._settings = settings
+        self._gpu = settings.accelerator == "gpu"
         self.version = str(tf.__version__)
         inputs = self._function.structured_input_signature[1]
         outputs = self._function.structured_outputs
@@ -52,14 +53,18 @@ class TensorFlowSession:
         self._result: Any = None
 
     def copy_in(self, array: Any) -> None:
-        """Make a tensor of one batch."""
-        self._tensor = tf.constant(array)
+        """Make a tensor of one batch, on the GPU where that is to run."""
+        if self._gpu:
+            with tf.device("GPU:0"):
+                self._tensor = tf.constant(array)
+        else:
+            self._tensor = tf.constant(array)
 
     def invoke(self) -> None:
         """Call the signature; on the CPU results are complete when it returns, a GPU is waited for."""
         try:
             self._result = self._function(**{self._input_name: self._tensor})
-            if self._settings.accelerator == "gpu":
+            if self._gpu:
                 tf.test.experimental.sync_devices()
         except (ValueError, tf.errors.OpError) as error:
             raise RefusedError(" ".join(str(error).split())[:500]) from error
@@ -69,8 +74,17 @@ class TensorFlowSession:
         return self._result[self._output_name].numpy()
 
     def facts(self) -> dict[str, Scalar]:
-        """Return the threads that hold, and the device that held the last output."""
+        """Return the threads that hold, and the device that held the last output.
+
+        Raises RefusedError where a GPU was asked for and operators ran on the CPU.
+        """
         table: dict[str, Scalar] = {"runtime_threads": tf.config.threading.get_intra_op_parallelism_threads()}
+        left = tensorflow_placement.ran_on_cpu() if self._gpu else {}
+        if left:
+            names = ", ".join(f"{name} x{count}" for name, count in left.items())
+            raise RefusedError(f"TensorFlow ran a part of it on the CPU: {names}"[:500])
+        if self._gpu:
+            table["tf32"] = tf.config.experimental.tensor_float_32_execution_enabled()
         if self._result is not None:
             table["providers"] = str(self._result[self._output_name].device).rpartition("device:")[2]
         return table
