@@ -12,6 +12,8 @@ from edgebench import registry
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh import SshDevice
 from edgebench.files import sha256_file
+from edgebench.pipeline.artifacts import find_artifacts
+from edgebench.pipeline.profile import Request, profile
 from edgebench.records import OK, TIMEOUT, Job, Preprocessing, Settings
 from tests.devices.jobs import QUICK, install_odd, odd_job
 from tests.devices.sshd import LocalSshd
@@ -55,6 +57,18 @@ def test_a_device_measures_what_this_machine_measures(board: LocalSshd, tmp_path
         assert memory.run.memory[-1].rss_bytes > 10_000_000
         assert len(latency.run.latency_ns) >= 10 and latency.outputs is None
     assert not [name for name in board.files() if name.startswith(("jobs", "incoming"))]
+
+
+def test_one_profile_after_another_over_one_device(board: LocalSshd, tmp_path):
+    """As `--throughput 1,3` does: the device is left and entered again."""
+    found = find_artifacts([onnx_models.classifier(tmp_path / "model.onnx", batch="n")], None)
+    device = SshDevice(board.config())
+    for batch in (1, 3):
+        settings = Settings(batch=batch, processes=1, max_processes=1, min_runs=10, min_seconds=0.05, max_seconds=1)
+        (result,) = profile(Request(found, None, settings, tmp_path / "out"), device, lambda event: None)
+        assert (result.status, result.reason) == (OK, "")
+        assert result.runs[0].input.shape[0] == batch
+    assert len(list((tmp_path / "out/results").rglob("model-onnx-*.json"))) == 2
 
 
 def test_what_is_there_is_not_sent_again(board: LocalSshd, tmp_path):
