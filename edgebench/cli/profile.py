@@ -16,7 +16,6 @@ import click
 from edgebench.cli.display import Display
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
-from edgebench.cli.operators import operator_lines
 from edgebench.cli.parallel import Stoppable, on_all
 from edgebench.data import open_dataset
 from edgebench.devices.base import Device
@@ -165,8 +164,6 @@ def _show(sides: Mapping[str, list[Result]], out: Path, as_json: bool) -> None:
     for group, results in sides.items():
         click.echo(f"\n{group.capitalize()}:\n" if group else "", nl=False)
         print_table(results, make_console())
-        for result in results:
-            click.echo("".join(f"{line}\n" for line in operator_lines(result)), nl=False)
     found = out / "results"
     step = f"compare {out / BASELINE} {found}" if BASELINE in sides else f"report {found}"
     click.echo(f"\nResults: {found}    Next: edgebench {step}")

@@ -83,7 +83,7 @@ def latency_reach(row: Row) -> str:
         return ""
     reach = max(row.latency_ms_high - row.latency_ms_median, row.latency_ms_median - row.latency_ms_low)
     share = reach / row.latency_ms_median
-    return f"±{percent(share, 1 if share < 0.1 else 0)}"
+    return f"±{percent(share, 1 if share < 0.1 else 0)}" if share <= 1 else "± more than its size"
 
 
 def shaky(row: Row) -> bool:

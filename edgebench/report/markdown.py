@@ -10,6 +10,7 @@ from edgebench.report.content import Group, Report
 from edgebench.report.display import best_cells, columns
 from edgebench.report.environments import environments
 from edgebench.report.formats import one_line
+from edgebench.report.operators import operators
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#>])")
 
@@ -39,6 +40,9 @@ def _lines(report: Report) -> Iterator[str]:
     for group in report.groups:
         yield from _group(group)
     yield from _bullets("Failed", [f"{r.label} on {r.device}: {r.status}: {r.reason}" for r in report.rows if not r.ok])
+    for table in operators(report.results):
+        lines = [" · ".join(filter(None, row)) for row in table.rows]
+        yield from _bullets(f"Operators of {plain(table.title)}", (*lines, *table.remarks))
     yield from _bullets("Notes", report.notes)
     yield from _bullets("Left out", (*report.replaced, *report.rejected))
     for place in environments(report.results):

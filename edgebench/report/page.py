@@ -17,6 +17,7 @@ from edgebench.report.display import Column, best_cells, columns, shaky
 from edgebench.report.environments import environments
 from edgebench.report.findings import Finding
 from edgebench.report.formats import count
+from edgebench.report.operators import operators
 from edgebench.report.panels import COLOURS, SHAPES, Chart
 from edgebench.report.rows import COLUMNS, Row
 
@@ -59,6 +60,7 @@ def html_text(report: Report) -> str:
         colours={name: COLOURS[name] for name in COLOURS if any(row.precision == name for row in report.rows)},
         shapes=[name for name in SHAPES if any(row.format == name for row in report.rows)],
         environments=environments(report.results),
+        operators=operators(report.results),
         descriptions=[(name, DESCRIPTIONS[name]) for name in COLUMNS],
         explain=DESCRIPTIONS,
         kinds={chart.kind for chart in drawn},

@@ -15,6 +15,7 @@ from edgebench.report.conditions import Conditions
 from edgebench.report.content import Report, build_report
 from edgebench.report.display import Column, best_cells, columns, shaky
 from edgebench.report.formats import one_line
+from edgebench.report.operators import Operators, operators
 from edgebench.report.rows import Row
 
 LEFT_OUT = ("latency_ms_p90", "load_ms", "stability")  # a terminal is narrow; the page and the CSV have them
@@ -51,6 +52,8 @@ def print_report(report: Report, console: Console) -> None:
         for item in report.differences
     ]
     _print_lines("Not everything here is comparable", unlike, console)
+    for found in operators(report.results):
+        _print_operators(found, console)
     _print_lines("Notes", report.notes, console)
     _print_lines("Left out", (*report.replaced, *report.rejected), console)
 
@@ -78,6 +81,19 @@ def _cell(row: Row, column: Column, marked: set[tuple[Row, str]]) -> Text:
     best = (row, column.field) in marked
     tilde = SHAKY if column.field == "latency_ms_median" and shaky(row) else ""
     return Text(f"{column.text(row)}{tilde}{BEST if best else ' '}", style="bold green" if best else "")
+
+
+def _print_operators(found: Operators, console: Console) -> None:
+    console.print()
+    console.print(Text(one_line(f"Operators of {found.title}"), style="bold"), soft_wrap=True)
+    table = Table(box=None, pad_edge=True, padding=(0, 1), show_header=False)
+    for number in range(5):
+        table.add_column(justify="right" if number < 2 else "left", no_wrap=True, max_width=48)
+    for row in found.rows:
+        table.add_row(*(Text(one_line(text)) for text in row))
+    console.print(table)
+    for line in found.remarks:
+        console.print(Padding(Text(one_line(line)), (0, 0, 0, 2), expand=False))
 
 
 def _print_lines(title: str, lines: Sequence[str], console: Console) -> None:

@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from edgebench.records import Calibration
+from edgebench.records import Calibration, OperatorTime
 from edgebench.report.content import Report, build_report
 from edgebench.report.markdown import markdown_text
 from edgebench.report.page import html_text
 from edgebench.report.tables import csv_text, json_text
+from edgebench.report.terminal import print_report
 from tests.debian import need
 from tests.report.fabricated import digest, make_failed, make_result, make_study
 
@@ -143,6 +145,28 @@ def test_page_escapes_every_untrusted_text(hostile):
     assert HOSTILE in reader.text
     figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
     assert figures and all("<" not in figure and json.loads(figure)["data"] for figure in figures)
+
+
+def test_operators_are_in_every_output(hostile):
+    run = dataclasses.replace(
+        make_result().runs[0],
+        kind="operators",
+        operators=tuple(
+            OperatorTime(f"{HOSTILE}{n}", "Conv", (12 - n) * 1_000_000, "CPU" if n else "CUDA") for n in range(12)
+        ),
+        environment={"xnnpack_partitions": 3, "operators_off_xnnpack": "SOFTMAX x1"},
+    )
+    result = make_result()
+    report = build_report([dataclasses.replace(result, runs=(*result.runs, run))])
+    console = Console(width=110, file=io.StringIO())
+    print_report(report, console)
+    for text in (Reader(html_text(report)).text, markdown_text(report), console.file.getvalue()):
+        assert "12.000 ms" in text and "15.4%" in text and "2.000 ms" not in text.replace("12.000 ms", "")
+        assert "and 2 more, 78.000 ms in all" in text
+        assert "in 3 partitions; off its fast path: SOFTMAX x1" in text
+        assert "CUDA: 1 operators, 12.000 ms" in text and "\x1b[31m" not in text
+    assert "<script" not in markdown_text(report)
+    assert "Where the time goes" not in html_text(hostile)
 
 
 def test_without_images_there_is_a_sentence_in_place_of_a_chart():
