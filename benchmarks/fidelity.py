@@ -104,7 +104,6 @@ def job(kind: str, runtime: str, artifact: Artifact, threads: int) -> Job:
         preprocessing=artifact.preprocessing or Preprocessing("none"),
         images="",
         images_sha256="",
-        indices=(),
         settings=Settings(threads=threads),
     )
 

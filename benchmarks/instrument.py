@@ -56,7 +56,6 @@ def run_once(
         preprocessing=Preprocessing("none"),
         images="",
         images_sha256="",
-        indices=(),
         settings=settings,
         repetition=repetition,
     )

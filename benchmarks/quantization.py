@@ -150,7 +150,6 @@ def run(device: LocalDevice, artifact: Path, model: Any, images: Path) -> npt.ND
         preprocessing=model.preprocessing,
         images=str(images),
         images_sha256=sha256_file(images),
-        indices=(),
         settings=Settings(),
     )
     outcome = device.run(job, lambda _: None)

@@ -77,8 +77,7 @@ def signal_name(number: int) -> str:
 def most_output_bytes(job: Job, rows: int | None) -> int:
     """Return the largest outputs.npy that `job` can honestly bring."""
     classes = math.prod(job.output.shape[1:]) if job.output else MAX_CLASSES
-    images = len(job.indices) or rows
-    return MAX_NPY_HEADER + 4 * images * classes if images else MAX_RECORD_BYTES
+    return MAX_NPY_HEADER + 4 * rows * classes if rows else MAX_RECORD_BYTES
 
 
 def _read_run(path: Path, job: Job) -> Run:

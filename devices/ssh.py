@@ -177,7 +177,7 @@ class SshDevice:
         code = state.get("code")
         if code is not None and not (isinstance(code, int) and abs(code) < 1000):
             return failed(job, FAILED, f"{self.name} answered with the exit code {str(code)[:40]!r}")
-        rows = len(job.indices) or self._rows.get(job.images)
+        rows = self._rows.get(job.images)
         limits = {"run.json": MAX_RECORD_BYTES, "stderr": MAX_STDERR}
         if job.kind == "accuracy":
             limits["outputs.npy"] = most_output_bytes(job, rows)

@@ -177,7 +177,6 @@ class Job:
     preprocessing: Preprocessing
     images: str  # uint8 NHWC .npy; empty: seeded random images
     images_sha256: str
-    indices: tuple[int, ...]  # rows of `images` to use; empty: all of them
     settings: Settings
     repetition: int = 0
     cell: str = ""  # whose job it is: two artifacts may hold the same bytes, and each is measured for itself
@@ -324,7 +323,6 @@ def job_from_dict(data: dict[str, Any]) -> Job:
                     "resize": tuple(pre["resize"]),
                 }
             ),
-            "indices": tuple(data["indices"]),
             "settings": Settings(**data["settings"]),
         }
     )

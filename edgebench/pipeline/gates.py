@@ -58,7 +58,6 @@ def run_gate(
         preprocessing=preprocessing,
         images=str(parity.absolute()),
         images_sha256=sha256_file(parity),
-        indices=(),
         settings=Settings(timeout_seconds=TIMEOUT_SECONDS, pin=False),
     )
     try:

@@ -220,7 +220,6 @@ class _Sweep:
             preprocessing=self._preprocessing(cell),
             images=images,
             images_sha256=sha256,
-            indices=(),
             settings=self._request.settings,
             repetition=repetition,
             cell=cell.name,

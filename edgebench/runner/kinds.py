@@ -59,9 +59,9 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     emit("load")
     session, load_ns = _open(job, runtime)
     batches, preprocess_ns = [], []
-    images, rows = _images(job, session.input, STEADY_INPUTS * job.settings.batch)
-    for start in range(0, len(rows), job.settings.batch):
-        chosen = images[np.resize(rows[start : start + job.settings.batch], job.settings.batch)]
+    images = _images(job, session.input, STEADY_INPUTS * job.settings.batch)
+    for start in range(0, len(images), job.settings.batch):
+        chosen = _full(images[start : start + job.settings.batch], job)
         begin = perf_counter_ns()
         batches.append(_batch(job, chosen, session.input))
         preprocess_ns.append(perf_counter_ns() - begin)
@@ -84,7 +84,7 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
         invoke_ns=tuple(sample.invoke_ns for sample in steady.samples),
         preprocess_ns=tuple(preprocess_ns),
         stopped_by=steady.stopped_by,
-        images=len(rows),
+        images=len(images),
     )
 
 
@@ -92,21 +92,22 @@ def accuracy(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     """Run every image of the job and write float32 outputs (images, classes), dequantised, to outputs.npy."""
     emit("load")
     session, load_ns = _open(job, runtime)
-    images, rows = _images(job, session.input, ALL)
+    images = _images(job, session.input, ALL)
     outputs = []
-    for start in range(0, len(rows), job.settings.batch):
-        chunk = images[rows[start : start + job.settings.batch]]
-        full = np.resize(chunk, (job.settings.batch, *chunk.shape[1:]))  # the last batch repeats its images
-        session.copy_in(_batch(job, full, session.input))
+    for start in range(0, len(images), job.settings.batch):
+        chunk = images[start : start + job.settings.batch]
+        session.copy_in(_batch(job, _full(chunk, job), session.input))
         session.invoke()
         outputs.append(to_real(session.copy_out(), session.output)[: len(chunk)])
-        emit("images", done=start + len(chunk), total=len(rows))
+        emit("images", done=start + len(chunk), total=len(images))
     values = np.concatenate(outputs).astype(np.float32)
     np.save(out / "outputs.npy", values, allow_pickle=False)
-    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(rows))
+    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(images))
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(broken):
-        reason = f"{len(broken)} of {len(rows)} images gave outputs that are not finite, the first is image {broken[0]}"
+        reason = (
+            f"{len(broken)} of {len(images)} images gave outputs that are not finite, the first is image {broken[0]}"
+        )
         return dataclasses.replace(run, status=NAN, reason=reason)
     return run
 
@@ -166,22 +167,23 @@ def _layout(job: Job, spec: TensorSpec) -> str:
 
 
 def _first_batch(job: Job, spec: TensorSpec) -> Any:
-    images, rows = _images(job, spec, job.settings.batch)
-    return _batch(job, images[np.resize(rows, job.settings.batch)], spec)
+    return _batch(job, _full(_images(job, spec, job.settings.batch), job), spec)
 
 
-def _images(job: Job, spec: TensorSpec | None, most: int | None) -> tuple[Any, Any]:
-    """Return uint8 NHWC images (memory-mapped) and the rows of them to use; seeded noise where the job names none."""
+def _full(images: Any, job: Job) -> Any:
+    """Return a whole batch of images in memory; where there are too few, they repeat."""
+    return np.resize(images, (job.settings.batch, *images.shape[1:]))
+
+
+def _images(job: Job, spec: TensorSpec | None, most: int | None) -> Any:
+    """Return at most so many uint8 NHWC images, memory-mapped; seeded noise where the job names none."""
     if job.images:
-        images = np.load(job.images, mmap_mode="r", allow_pickle=False)
-        rows = np.array(job.indices, np.int64) if job.indices else np.arange(len(images))
-        return images, rows[:most]
+        return np.load(job.images, mmap_mode="r", allow_pickle=False)[:most]
     assert spec is not None
     shape = spec.shape[1:] if _layout(job, spec) == "NHWC" else (*spec.shape[2:], spec.shape[1])
-    noise = np.random.default_rng(job.settings.seed).integers(0, 256, size=(most or 1, *shape), dtype=np.uint8)
-    return noise, np.arange(len(noise))
+    return np.random.default_rng(job.settings.seed).integers(0, 256, size=(most or 1, *shape), dtype=np.uint8)
 
 
-def _batch(job: Job, rows: Any, spec: TensorSpec | None) -> Any:
+def _batch(job: Job, images: Any, spec: TensorSpec | None) -> Any:
     assert spec is not None
-    return to_input(normalise(rows, job.preprocessing, _layout(job, spec)), spec)
+    return to_input(normalise(images, job.preprocessing, _layout(job, spec)), spec)

@@ -27,11 +27,11 @@ def install_odd(device: SshDevice, folder: Path) -> None:
     device.facts()
 
 
-def odd_job(device: SshDevice, folder: Path, does: dict[str, Any], **changes: Any) -> Job:
+def odd_job(device: SshDevice, folder: Path, does: dict[str, Any], images: int = 5, **changes: Any) -> Job:
     artifact = folder / "artifact.json"
     artifact.write_text(json.dumps(does))
-    images = folder / "images.npy"
-    np.save(images, np.arange(5 * 4 * 4 * 3, dtype=np.uint8).reshape(5, 4, 4, 3))
+    pixels = folder / f"images{images}.npy"
+    np.save(pixels, np.arange(images * 4 * 4 * 3, dtype=np.uint8).reshape(images, 4, 4, 3))
     values: dict[str, Any] = {
         "kind": "accuracy",
         "artifact": device.put(artifact, sha256_file(artifact)),
@@ -42,9 +42,8 @@ def odd_job(device: SshDevice, folder: Path, does: dict[str, Any], **changes: An
         "output": None,
         "layout": "NHWC",
         "preprocessing": Preprocessing("none"),
-        "images": device.put(images, sha256_file(images)),
-        "images_sha256": sha256_file(images),
-        "indices": (),
+        "images": device.put(pixels, sha256_file(pixels)),
+        "images_sha256": sha256_file(pixels),
         "settings": QUICK,
     }
     return Job(**{**values, **changes})

@@ -48,7 +48,7 @@ def header(shape) -> bytes:
 
 def plain_job(kind: str) -> Job:
     nothing = Preprocessing("none")
-    return Job(kind, "", "a" * 64, "odd", "odd_runtime", None, None, "NHWC", nothing, "", "", (), QUICK)
+    return Job(kind, "", "a" * 64, "odd", "odd_runtime", None, None, "NHWC", nothing, "", "", QUICK)
 
 
 NOT_RUNS = {

@@ -152,7 +152,6 @@ def job(device, model: Path, images: Path, runtime: str) -> Job:
         preprocessing=Preprocessing("none"),
         images=device.put(images, sha256_file(images)),
         images_sha256=sha256_file(images),
-        indices=(),
         settings=QUICK,
     )
 
@@ -183,7 +182,7 @@ def test_a_restart_costs_the_job_in_flight_and_no_other(pis, project, tmp_path):
     config = find_device("virtual-pi-armhf", project).model_copy(update={"store": "~/restart"})
     with SshDevice(config, "restart", events.append, install=False) as device:
         install_odd(device, tmp_path)
-        long = odd_job(device, tmp_path, {"sleep": 100}, indices=(0,))
+        long = odd_job(device, tmp_path, {"sleep": 100}, images=1)
 
         def cut_power(event):
             if event.get("phase") == "load":

@@ -57,7 +57,7 @@ def software_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def on_gpu(kind: str, artifact: Path, runtime: str) -> Any:
     settings = Settings(min_seconds=0.05, max_seconds=1, accelerator="gpu")
     nothing = Preprocessing("none")
-    job = Job(kind, str(artifact), "", runtime, RUNTIMES[runtime], None, None, "", nothing, "", "", (), settings)
+    job = Job(kind, str(artifact), "", runtime, RUNTIMES[runtime], None, None, "", nothing, "", "", settings)
     with LocalDevice() as device:
         return device.run(job, lambda event: None).run
 

@@ -112,7 +112,7 @@ def device() -> Any:
 def job(kind: str, artifact: Path, **settings: Any) -> Job:
     chosen = Settings(min_seconds=0.05, max_seconds=1, **settings)
     pre = Preprocessing("none")
-    return Job(kind, str(artifact), "", "onnxruntime", RUNTIMES["onnxruntime"], None, None, "", pre, "", "", (), chosen)
+    return Job(kind, str(artifact), "", "onnxruntime", RUNTIMES["onnxruntime"], None, None, "", pre, "", "", chosen)
 
 
 def test_operators_of_a_real_model(device: LocalDevice, tmp_path: Path) -> None:

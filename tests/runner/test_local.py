@@ -22,9 +22,9 @@ def device():
         yield opened
 
 
-def job(kind, artifact, runtime="onnxruntime", images="", settings=QUICK, indices=()):
+def job(kind, artifact, runtime="onnxruntime", images="", settings=QUICK):
     module = registry.RUNTIMES.get(runtime, "tests.runner.misbehaving")
-    return Job(kind, str(artifact), "", runtime, module, None, None, "", HALF, images, "", indices, settings)
+    return Job(kind, str(artifact), "", runtime, module, None, None, "", HALF, images, "", settings)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,6 @@ def test_accuracy_gives_the_models_own_outputs(device, model, images):
     np.testing.assert_allclose(outcome.outputs, expected, atol=1e-6)
     assert [event["phase"] for event in phases][:2] == ["imports", "load"]
     assert phases[-1] == {"event": "phase", "phase": "images", "done": 9, "total": 9}
-
-
-def test_chosen_rows_only(device, model, images):
-    everything = device.run(job("accuracy", model, images=str(images)), lambda event: None).outputs
-    some = device.run(job("accuracy", model, images=str(images), indices=(7, 2)), lambda event: None).outputs
-    assert np.array_equal(some, everything[[7, 2]])
 
 
 def test_latency_keeps_every_sample_and_the_phases_apart(device, model):
