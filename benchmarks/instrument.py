@@ -72,10 +72,15 @@ def _silent(event: dict[str, Any]) -> None:
 def profile(
     device: LocalDevice, path: Path, arms: Mapping[str, str], settings: Settings, order: random.Random
 ) -> dict[str, list[Run]]:
-    """Measure the arms in rounds of random order, as `edgebench profile` does, until each has enough processes."""
+    """Measure the arms in rounds of random order, as `edgebench profile --baseline` does; the first is the baseline.
+
+    Until each has enough processes; the baseline is measured for as long as any other is, and each with the baseline.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in arms}
+    baseline = next(iter(arms))
     for repetition in range(settings.max_processes):
         unsure = [name for name in arms if not enough_processes(runs[name], settings)]
-        for name in order.sample(unsure, len(unsure)):
+        again = list(arms) if baseline in unsure else [baseline, *unsure] if unsure else []
+        for name in order.sample(again, len(again)):
             runs[name].append(run_once(device, path, arms[name], settings, repetition=repetition))
     return runs

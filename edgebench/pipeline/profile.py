@@ -66,7 +66,12 @@ class Cell:
     @property
     def name(self) -> str:
         """Model and variant, and whether it is the baseline's."""
-        return f"{self.group} {self.artifact.model} {self.artifact.variant}".lstrip()
+        return f"{self.group} {self.pair}".lstrip()
+
+    @property
+    def pair(self) -> str:
+        """Model and variant: what it shares with its baseline."""
+        return f"{self.artifact.model} {self.artifact.variant}"
 
     def fail(self, status: str, reason: str) -> None:
         """Keep the first thing that went wrong; what was measured before it stays."""
@@ -134,9 +139,11 @@ class _Sweep:
             for cell in order.sample(live, len(live)):
                 self._run(cell, "latency", repetition=repetition)
         for repetition in range(settings.processes, settings.max_processes):  # for those whose processes disagree
-            unsure = [cell for cell in live if cell.status == OK and not enough_processes(cell.runs, settings)]
-            self._total += len(unsure)
-            for cell in order.sample(unsure, len(unsure)):
+            well = [cell for cell in live if cell.status == OK]
+            unsure = {cell.pair for cell in well if not enough_processes(cell.runs, settings)}
+            again = [cell for cell in well if cell.pair in unsure]  # a pair takes part in the same rounds
+            self._total += len(again)
+            for cell in order.sample(again, len(again)):
                 self._run(cell, "latency", repetition=repetition)
 
     def _describe(self, cell: Cell) -> None:

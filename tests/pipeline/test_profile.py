@@ -1,5 +1,6 @@
 """The profile of bare .onnx files: a result for every cell, whatever breaks, and nothing measured twice."""
 
+import dataclasses
 import json
 import shutil
 
@@ -210,3 +211,25 @@ def test_two_artifacts_of_one_name_are_refused(folder, tmp_path):
     shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
     with pytest.raises(UsageError, match=r"are both good onnx:unknown.*--baseline"):
         find_artifacts([folder / "good.onnx", tmp_path / "old"], None)
+
+
+def test_a_pair_goes_on_together(folder, tmp_path):
+    """One side whose processes disagree keeps the other going, so that both took part in the same rounds."""
+
+    class Unsteady(Counting):
+        def run(self, job, progress):
+            outcome = super().run(job, progress)
+            if job.kind != "latency" or not job.cell.startswith(BASELINE):
+                steady = (1_000_000,) * 30
+            else:
+                steady = (1_000_000 + 100_000 * (job.repetition % 2),) * 30
+            run = dataclasses.replace(outcome.run, latency_ns=steady if job.kind == "latency" else ())
+            return dataclasses.replace(outcome, run=run)
+
+    (tmp_path / "old").mkdir()
+    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
+    both = find_artifacts([folder / "good.onnx", folder / "other.onnx"], None)
+    both += find_artifacts([tmp_path / "old"], None, BASELINE)
+    settings = dataclasses.replace(QUICK, processes=5, max_processes=7)
+    results = profile(Request(both, None, settings, tmp_path / "out"), Unsteady(), ignore)
+    assert [sum(run.kind == "latency" for run in result.runs) for result in results] == [7, 5, 7]
