@@ -64,6 +64,14 @@ class Row:
     spread_within: float | None
     stopped_by: str
     memory_method: str
+    load_peak_rss_bytes: int | None
+    first_inference_peak_rss_bytes: int | None
+    steady_rss_bytes: int | None
+    steady_anonymous_bytes: int | None
+    steady_file_bytes: int | None
+    gpu_memory_bytes: int | None
+    gpu_memory_method: str
+    agreement_with_host: float | None
     sqnr_db: float | None
     exact: bool | None
     parity_db: float | None
@@ -170,6 +178,7 @@ def _accuracy_columns(result: Result) -> dict[str, Any]:
         "drift_verdict": summary.verdict if summary else "",
         "sqnr_db": accuracy.sqnr_db if accuracy else None,
         "exact": accuracy.exact if accuracy else None,
+        "agreement_with_host": _share(accuracy.agree_with_host, accuracy.images) if accuracy else None,
     }
 
 
@@ -224,16 +233,39 @@ def _ms(value_ns: float | None) -> float | None:
     return None if value_ns is None else value_ns / 1e6
 
 
+def _share(count: int | None, of: int) -> float | None:
+    return None if count is None else count / of
+
+
+_NO_MEMORY: dict[str, Any] = {
+    **dict.fromkeys(["peak_rss_bytes", "model_rss_bytes", "load_peak_rss_bytes", "first_inference_peak_rss_bytes"]),
+    **dict.fromkeys(["steady_rss_bytes", "steady_anonymous_bytes", "steady_file_bytes", "gpu_memory_bytes"]),
+    **dict.fromkeys(["memory_method", "gpu_memory_method"], ""),
+}
+
+
 def _memory_columns(result: Result) -> dict[str, Any]:
-    """The peak of the whole process, and how far it lies above the level after imports."""
+    """The peak of the whole process, how far it lies above the level after imports, and the phases."""
     runs = [run for run in result.runs if run.kind == "memory" and run.status == OK and run.memory]
     if not runs:
-        return {"peak_rss_bytes": None, "model_rss_bytes": None, "memory_method": ""}
-    phases: tuple[PhaseMemory, ...] = runs[-1].memory
-    peak = max(phase.peak_rss_bytes for phase in phases)
-    imports = next((phase.rss_bytes for phase in phases if phase.phase == "imports"), None)
+        return _NO_MEMORY
+    phases: dict[str, PhaseMemory] = {phase.phase: phase for phase in runs[-1].memory}
+    imports, steady = phases.get("imports"), phases.get("steady")
+    peak = max(phase.peak_rss_bytes for phase in phases.values())
+    known: dict[str, Any] = {f"{name}_peak_rss_bytes": phases[name].peak_rss_bytes for name in phases if name in _PEAKS}
+    if steady is not None:
+        known |= {f"steady_{name}": getattr(steady, name) for name in ("rss_bytes", "anonymous_bytes", "file_bytes")}
+    told = runs[-1].environment
+    for name, kind in (("gpu_memory_bytes", int), ("gpu_memory_method", str)):
+        if isinstance(told.get(name), kind):
+            known[name] = told[name]
     return {
+        **_NO_MEMORY,
+        **known,
         "peak_rss_bytes": peak,
-        "model_rss_bytes": None if imports is None else max(peak - imports, 0),
+        "model_rss_bytes": None if imports is None else max(peak - imports.rss_bytes, 0),
         "memory_method": runs[-1].memory_method,
     }
+
+
+_PEAKS = ("load", "first_inference")

@@ -68,6 +68,21 @@ def test_figures_come_from_the_raw_samples_and_counts():
     assert row.machine == "Example Xeon @ 2.50GHz, 2 cores"
 
 
+def test_memory_by_phase_its_kinds_apart_and_the_gpus():
+    result = make_result(accuracy=make_accuracy(images=500, agree_with_host=497))
+    memory = result.runs[0]
+    steady = dataclasses.replace(memory.memory[-1], anonymous_bytes=30_000_000, file_bytes=16_000_000)
+    told = {**memory.environment, "gpu_memory_bytes": 5_000_000, "gpu_memory_method": "of the process (NVML)"}
+    memory = dataclasses.replace(memory, memory=(*memory.memory[:-1], steady), environment=told)
+    row = to_row(dataclasses.replace(result, runs=(memory, *result.runs[1:])))
+    assert (row.load_peak_rss_bytes, row.first_inference_peak_rss_bytes) == (45_000_000, 60_000_000)
+    assert (row.steady_rss_bytes, row.steady_anonymous_bytes, row.steady_file_bytes) == (46e6, 30e6, 16e6)
+    assert (row.gpu_memory_bytes, row.gpu_memory_method) == (5_000_000, "of the process (NVML)")
+    assert row.agreement_with_host == 0.994
+    lying = dataclasses.replace(memory, environment={"gpu_memory_bytes": "=1+1"})
+    assert to_row(dataclasses.replace(result, runs=(lying,))).gpu_memory_bytes is None
+
+
 def test_what_was_not_measured_is_none_and_never_zero():
     row = to_row(make_failed(reason="boom", artifact={"size_bytes": 0, "parity_db": None, "parameters": None}))
     measured = [name for name in COLUMNS if isinstance(getattr(row, name), int | float)]
