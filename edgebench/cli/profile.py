@@ -98,13 +98,10 @@ def command(
       edgebench profile new/model.tflite --baseline old/model.tflite
     """
     rule = parse(preprocess) if preprocess else None
-    scenarios = make_settings(**settings)
-    found = find_artifacts(artifacts, rule)
-    if baselines:
-        found += find_artifacts(baselines, rule, BASELINE)
+    found = [*find_artifacts(artifacts, rule), *find_artifacts(baselines, rule, BASELINE)]
     dataset = open_dataset(data, read_labels(labels)) if data else None
+    scenarios = make_settings(**settings)
     request = Request(found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh)
-    lost: list[DeviceError] = []
     with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
         session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
         targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
@@ -112,23 +109,29 @@ def command(
             exams = Exams(dataset, out / "cache", tell)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
-
-        def measure(device: Device) -> list[Result]:
-            try:
-                return [
-                    r for one in _for_device(request, scenarios, device, budget) for r in profile(one, device, tell)
-                ]
-            except DeviceError as error:  # the other devices go on
-                lost.append(error)
-                return []
-
-        results = on_all(measure, targets, tell)
+        results, lost = _measure(request, scenarios, targets, budget, tell)
     groups = [item.group for item in found]  # the order of results, again for every device and scenario
     sides = {g: [r for r, group in zip(results, cycle(groups), strict=False) if group == g] for g in groups}
     _show(sides, out, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
     return 0 if not lost and all(result.status == OK for result in results) else 1
+
+
+def _measure(
+    request: Request, scenarios: Sequence[Settings], devices: Sequence[Device], budget: float, tell: Stoppable
+) -> tuple[list[Result], list[DeviceError]]:
+    """Measure every scenario on every device; a device that is lost costs its own results, and the others go on."""
+    lost: list[DeviceError] = []
+
+    def measure(device: Device) -> list[Result]:
+        try:
+            return [r for one in _for_device(request, scenarios, device, budget) for r in profile(one, device, tell)]
+        except DeviceError as error:
+            lost.append(error)
+            return []
+
+    return on_all(measure, devices, tell), lost
 
 
 def _for_device(request: Request, scenarios: Sequence[Settings], device: Device, budget: float) -> list[Request]:
