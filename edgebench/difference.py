@@ -48,10 +48,11 @@ def difference_interval(runs_a: Sequence[Run], runs_b: Sequence[Run], confidence
     if len(a) < 2 or len(b) < 2:
         fewest = "no process" if not a or not b else "one process"
         return Difference(None, False, "", f"{fewest} measured on one side: nothing shows what another would say")
-    common = min(len(a), len(b))  # the one that was sure sooner took part in fewer rounds
-    paired = interleaved(a[:common], b[:common])
+    common = {run.repetition for run in a} & {run.repetition for run in b}  # one was sure sooner, and left out rounds
+    together = [[run for run in runs if run.repetition in common] for runs in (a, b)]
+    paired = len(common) > 1 and interleaved(*together)
     if paired:
-        a, b = a[:common], b[:common]
+        a, b = together
     log_a = [math.log(orderstats.median(run.latency_ns)) for run in a]
     log_b = [math.log(orderstats.median(run.latency_ns)) for run in b]
     centre, low, high, method = _paired(log_a, log_b, confidence) if paired else _two(log_a, log_b, confidence)

@@ -63,6 +63,19 @@ def test_taking_turns_is_recognised(run: Any) -> None:
     assert not interleaved([run((1,), 0)], [run((1,), 0)])  # nobody knows when
 
 
+def test_rounds_that_one_side_left_out_do_not_undo_the_turns(run: Any) -> None:
+    def side(repetitions: tuple[int, ...], nanoseconds: int, second: int) -> list[Any]:
+        return [
+            run((nanoseconds + 1000 * r,) * 9, r, started=f"2026-11-21T00:{r:02}:{second:02}+00:00")
+            for r in repetitions
+        ]
+
+    found = difference_interval(side((0, 1, 2, 3, 4, 5, 6, 7), 10**6, 0), side((0, 1, 2, 4, 6, 7), 1_030_000, 9))
+    assert found.paired and found.word == "slower"
+    lone = difference_interval(side((0, 1, 2), 10**6, 0), side((2, 3, 4), 10**6, 9))
+    assert not lone.paired
+
+
 def test_drift_that_hurts_both_alike_cancels(run: Any) -> None:
     """The machine gets 60 % slower over ten rounds; one side is 2 % slower than the other throughout."""
     generator = random.Random(0)
