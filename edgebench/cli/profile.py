@@ -112,7 +112,8 @@ def command(
         results, lost = _measure(request, scenarios, targets, budget, tell)
     groups = [item.group for item in found]  # the order of results, again for every device and scenario
     sides = {g: [r for r, group in zip(results, cycle(groups), strict=False) if group == g] for g in groups}
-    _show(sides, out, as_json)
+    if results or as_json:
+        _show(sides, out, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
     return 0 if not lost and all(result.status == OK for result in results) else 1
