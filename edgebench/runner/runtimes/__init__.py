@@ -5,13 +5,22 @@ A session is measured in three steps so that copies and work can be told apart: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from edgebench.records import TensorSpec
 
 
 class RefusedError(Exception):
-    """The runtime would not load or invoke the artifact; `str()` is its own message."""
+    """The runtime would not load or invoke the artifact; `str()` is its own message, on one line of at most 500."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(" ".join(str(message).split())[:500])
+
+
+def counted(operators: Mapping[str, int]) -> str:
+    """Return `CONV_2D x3, ADD x1`."""
+    return ", ".join(f"{name} x{count}" for name, count in operators.items())
 
 
 class Session(Protocol):

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from edgebench.records import Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError, Session
+from edgebench.runner.runtimes import RefusedError, Session, counted
 from edgebench.runner.runtimes.litert_partitions import partitions
 
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
@@ -37,7 +37,7 @@ def open_session(name: str, path: str, settings: Settings) -> Session:
             interpreter.resize_tensor_input(details[0]["index"], shape, strict=False)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise RefusedError(_first_line(error)) from error
+        raise RefusedError(error) from error
     return LiteRTSession(interpreter, version, settings.threads)
 
 
@@ -62,7 +62,7 @@ class LiteRTSession:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise RefusedError(_first_line(error)) from error
+            raise RefusedError(error) from error
 
     def copy_out(self) -> Any:
         """Return a copy of the output tensor."""
@@ -74,7 +74,7 @@ class LiteRTSession:
         if hasattr(self._interpreter, "_get_ops_details"):
             count, left = partitions(self._interpreter._get_ops_details())
             table["xnnpack_partitions"] = count
-            table["operators_off_xnnpack"] = ", ".join(f"{name} x{number}" for name, number in left.items()) or "none"
+            table["operators_off_xnnpack"] = counted(left) or "none"
         return table
 
     def close(self) -> None:
@@ -91,7 +91,3 @@ def _spec(detail: Any) -> TensorSpec:
         scale=float(scale),
         zero_point=int(zero_point),
     )
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

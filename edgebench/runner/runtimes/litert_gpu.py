@@ -47,12 +47,11 @@ class LiteRTGpuSession:
         try:
             with native_errors() as log:
                 self._model = CompiledModel.from_file(path, options=options)
-            whole = self._model.is_fully_accelerated()
+            if not self._model.is_fully_accelerated():
+                raise RuntimeError("takes only a part of it")
             self._inputs, self._outputs = self._model.create_input_buffers(0), self._model.create_output_buffers(0)
         except (RuntimeError, ValueError) as error:
             raise RefusedError(_why("".join(log), str(error))) from error
-        if not whole:
-            raise RefusedError(_why("".join(log), ""))
         self.adapter = adapter("".join(log))
         refuse_software(self.adapter)
         self.version = version
@@ -95,8 +94,8 @@ def _why(log: str, error: str) -> str:
         operators = "; ".join(
             dict.fromkeys(line.split(". ")[0].rstrip(".") for line in found["operators"].splitlines())
         )
-        return f"the GPU does not take all of it ({operators}) {found['counts'] or ''}".strip()[:500]
-    return f"LiteRT's GPU accelerator: {' '.join(error.split())[:400] or 'takes only a part of it'}"
+        return f"the GPU does not take all of it ({operators}) {found['counts'] or ''}"
+    return f"LiteRT's GPU accelerator: {' '.join(error.split())[:400]}"
 
 
 def refuse_software(found: Adapter) -> None:

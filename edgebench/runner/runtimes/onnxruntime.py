@@ -57,18 +57,15 @@ def session_options(settings: Settings) -> Any:
 def _open(path: str, options: Any, settings: Settings) -> Any:
     providers = ["CPUExecutionProvider"]
     if settings.accelerator == "gpu":
-        from edgebench.runner.runtimes.onnxruntime_gpu import gpu_providers
+        from edgebench.runner.runtimes.onnxruntime_gpu import fix_batch, gpu_providers
 
         providers = gpu_providers(options)
     try:
         session = ort.InferenceSession(path, options, providers=providers)
-        free = [node.shape[0] for node in session.get_inputs() if node.shape and isinstance(node.shape[0], str)]
-        if settings.accelerator == "gpu" and free:
-            # With the batch known, the arithmetic on shapes that CUDA leaves to the CPU is folded away.
-            options.add_free_dimension_override_by_name(free[0], settings.batch)
+        if settings.accelerator == "gpu" and fix_batch(session, options, settings.batch):
             session = ort.InferenceSession(path, options, providers=providers)
     except Exception as error:
-        raise RefusedError(_first_line(error)) from error
+        raise RefusedError(error) from error
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
         raise RefusedError(
             f"has {len(session.get_inputs())} inputs and {len(session.get_outputs())} outputs; "
@@ -102,7 +99,7 @@ class OnnxRuntimeSession:
         try:
             self._result = self._session.run(self._outputs, self._feed)
         except Exception as error:
-            raise RefusedError(_first_line(error)) from error
+            raise RefusedError(error) from error
 
     def copy_out(self) -> Any:
         """Return the output array, which the runtime allocates anew for every run."""
@@ -129,7 +126,3 @@ def _spec(node: Any, batch: int) -> TensorSpec:
         raise RefusedError(f"{node.name} has free dimensions {node.shape}: convert it with a fixed input size")
     first = node.shape[0] if isinstance(node.shape[0], int) else batch
     return TensorSpec(name=node.name, shape=(first, *node.shape[1:]), dtype=DTYPES[node.type])
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

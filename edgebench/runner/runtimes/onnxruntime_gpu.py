@@ -12,7 +12,7 @@ from typing import Any
 import onnxruntime as ort
 
 from edgebench.records import Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError
+from edgebench.runner.runtimes import RefusedError, counted
 
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 
@@ -35,6 +35,17 @@ def gpu_providers(options: Any) -> list[str]:
     return found
 
 
+def fix_batch(session: Any, options: Any, batch: int) -> bool:
+    """Set a batch that the file leaves free, for a session made anew; False where there is none.
+
+    With the batch known, the arithmetic on shapes that CUDA leaves to the CPU is folded away.
+    """
+    free = [node.shape[0] for node in session.get_inputs() if node.shape and isinstance(node.shape[0], str)]
+    if free:
+        options.add_free_dimension_override_by_name(free[0], batch)
+    return bool(free)
+
+
 def placement(session: Any) -> dict[str, Counter[str]]:
     """Return how many nodes of each kind each provider was given."""
     table: dict[str, Counter[str]] = {}
@@ -49,9 +60,9 @@ def whole_on_gpu(session: Any) -> str:
     if providers[0] not in PROVIDERS:
         raise RefusedError(f"fell back to {providers[0]}: the libraries of CUDA did not load, or there is no GPU")
     placed = placement(session)
-    left = [f"{kind} x{count}" for name in placed if name not in PROVIDERS for kind, count in placed[name].items()]
+    left = sum((kinds for name, kinds in placed.items() if name not in PROVIDERS), Counter[str]())
     if left:
-        raise RefusedError(f"the GPU does not take all of it; on the CPU would run {', '.join(left)}"[:500])
+        raise RefusedError(f"the GPU does not take all of it; on the CPU would run {counted(left)}")
     return ",".join(sorted(placed))
 
 
@@ -82,7 +93,7 @@ class OnnxRuntimeGpuSession:
             self._session.run_with_iobinding(self._binding)
             self._binding.synchronize_outputs()
         except Exception as error:
-            raise RefusedError(" ".join(str(error).split())[:500]) from error
+            raise RefusedError(error) from error
 
     def copy_out(self) -> Any:
         """Copy the output back."""

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 from edgebench.records import Scalar, Settings, TensorSpec
-from edgebench.runner.runtimes import RefusedError, tensorflow_placement
+from edgebench.runner.runtimes import RefusedError, counted, tensorflow_placement
 
 
 def open_session(name: str, path: str, settings: Settings) -> TensorFlowSession:
@@ -27,7 +27,7 @@ def open_session(name: str, path: str, settings: Settings) -> TensorFlowSession:
     try:
         return TensorFlowSession(tf.saved_model.load(path), settings)
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise RefusedError(" ".join(str(error).split())[:500]) from error
+        raise RefusedError(error) from error
 
 
 class TensorFlowSession:
@@ -67,7 +67,7 @@ class TensorFlowSession:
             if self._gpu:
                 tf.test.experimental.sync_devices()
         except (ValueError, tf.errors.OpError) as error:
-            raise RefusedError(" ".join(str(error).split())[:500]) from error
+            raise RefusedError(error) from error
 
     def copy_out(self) -> Any:
         """Return the output as an array."""
@@ -79,11 +79,10 @@ class TensorFlowSession:
         Raises RefusedError where a GPU was asked for and operators ran on the CPU.
         """
         table: dict[str, Scalar] = {"runtime_threads": tf.config.threading.get_intra_op_parallelism_threads()}
-        left = tensorflow_placement.ran_on_cpu() if self._gpu else {}
-        if left:
-            names = ", ".join(f"{name} x{count}" for name, count in left.items())
-            raise RefusedError(f"TensorFlow ran a part of it on the CPU: {names}"[:500])
         if self._gpu:
+            left = tensorflow_placement.ran_on_cpu()
+            if left:
+                raise RefusedError(f"TensorFlow ran a part of it on the CPU: {counted(left)}")
             table["tf32"] = tf.config.experimental.tensor_float_32_execution_enabled()
         if self._result is not None:
             table["providers"] = str(self._result[self._output_name].device).rpartition("device:")[2]

@@ -7,8 +7,6 @@ rewriting, are collected by the context that also serves its profiler; the publi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
@@ -29,10 +27,7 @@ def ran_on_cpu() -> dict[str, int]:
     """Return the operators that computed on the CPU since `watch` and how many of each, the most frequent first."""
     metadata = context.context().export_run_metadata()
     graphs = (graph for function in metadata.function_graphs for graph in function.partition_graphs)
-    return computing(node for graph in graphs for node in graph.node if "device:CPU" in node.device)
-
-
-def computing(nodes: Iterable[Any]) -> dict[str, int]:
-    """Count the operators that compute: arithmetic on shapes belongs on the CPU, and structure computes nothing."""
+    nodes = (node for graph in graphs for node in graph.node if "device:CPU" in node.device)
+    # Arithmetic on shapes belongs on the CPU, and structure computes nothing.
     found = Counter(n.op for n in nodes if n.op not in _STRUCTURE and n.attr["T"].type not in _SIZES)
     return dict(found.most_common())
