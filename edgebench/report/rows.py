@@ -237,35 +237,27 @@ def _share(count: int | None, of: int) -> float | None:
     return None if count is None else count / of
 
 
-_NO_MEMORY: dict[str, Any] = {
-    **dict.fromkeys(["peak_rss_bytes", "model_rss_bytes", "load_peak_rss_bytes", "first_inference_peak_rss_bytes"]),
-    **dict.fromkeys(["steady_rss_bytes", "steady_anonymous_bytes", "steady_file_bytes", "gpu_memory_bytes"]),
-    **dict.fromkeys(["memory_method", "gpu_memory_method"], ""),
-}
-
-
 def _memory_columns(result: Result) -> dict[str, Any]:
     """The peak of the whole process, how far it lies above the level after imports, and the phases."""
-    runs = [run for run in result.runs if run.kind == "memory" and run.status == OK and run.memory]
-    if not runs:
-        return _NO_MEMORY
-    phases: dict[str, PhaseMemory] = {phase.phase: phase for phase in runs[-1].memory}
-    imports, steady = phases.get("imports"), phases.get("steady")
-    peak = max(phase.peak_rss_bytes for phase in phases.values())
-    known: dict[str, Any] = {f"{name}_peak_rss_bytes": phases[name].peak_rss_bytes for name in phases if name in _PEAKS}
-    if steady is not None:
-        known |= {f"steady_{name}": getattr(steady, name) for name in ("rss_bytes", "anonymous_bytes", "file_bytes")}
-    told = runs[-1].environment
-    for name, kind in (("gpu_memory_bytes", int), ("gpu_memory_method", str)):
-        if isinstance(told.get(name), kind):
-            known[name] = told[name]
+    run = next((r for r in reversed(result.runs) if r.kind == "memory" and r.status == OK and r.memory), None)
+    phases: dict[str, PhaseMemory] = {phase.phase: phase for phase in run.memory} if run else {}
+    told = run.environment if run else {}
+    gpu, gpu_method = told.get("gpu_memory_bytes"), told.get("gpu_memory_method")
+    peak = max((phase.peak_rss_bytes for phase in phases.values()), default=0)
+
+    def of(phase: str, figure: str) -> int | None:
+        return getattr(phases.get(phase), figure, None)
+
+    imports = of("imports", "rss_bytes")
     return {
-        **_NO_MEMORY,
-        **known,
-        "peak_rss_bytes": peak,
-        "model_rss_bytes": None if imports is None else max(peak - imports.rss_bytes, 0),
-        "memory_method": runs[-1].memory_method,
+        "peak_rss_bytes": peak if phases else None,
+        "model_rss_bytes": None if imports is None else max(peak - imports, 0),
+        "load_peak_rss_bytes": of("load", "peak_rss_bytes"),
+        "first_inference_peak_rss_bytes": of("first_inference", "peak_rss_bytes"),
+        "steady_rss_bytes": of("steady", "rss_bytes"),
+        "steady_anonymous_bytes": of("steady", "anonymous_bytes"),
+        "steady_file_bytes": of("steady", "file_bytes"),
+        "memory_method": run.memory_method if run else "",
+        "gpu_memory_bytes": gpu if isinstance(gpu, int) else None,
+        "gpu_memory_method": gpu_method if isinstance(gpu_method, str) else "",
     }
-
-
-_PEAKS = ("load", "first_inference")

@@ -92,13 +92,16 @@ def _print_operators(found: Operators, console: Console) -> None:
     for row in found.rows:
         table.add_row(*(Text(one_line(text)) for text in row))
     console.print(table)
-    for line in found.remarks:
-        console.print(Padding(Text(one_line(line)), (0, 0, 0, 2), expand=False))
+    _print_indented(found.remarks, console)
 
 
 def _print_lines(title: str, lines: Sequence[str], console: Console) -> None:
     if lines:
         console.print()
         console.print(Text(title, style="bold"))
-        for line in lines:
-            console.print(Padding(Text(one_line(line)), (0, 0, 0, 2), expand=False))
+        _print_indented(lines, console)
+
+
+def _print_indented(lines: Sequence[str], console: Console) -> None:
+    for line in lines:
+        console.print(Padding(Text(one_line(line)), (0, 0, 0, 2), expand=False))
