@@ -136,6 +136,11 @@ class Artifact:
         """`format:precision`."""
         return f"{self.format}:{self.precision}"
 
+    @property
+    def label(self) -> str:
+        """Model and variant."""
+        return f"{self.model} {self.variant}"
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -110,8 +110,9 @@ def command(
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)
-    groups = [item.group for item in found]  # the order of results, again for every device and scenario
-    sides = {g: [r for r, group in zip(results, cycle(groups), strict=False) if group == g] for g in groups}
+    sides: dict[str, list[Result]] = {item.group: [] for item in found}
+    for item, result in zip(cycle(found), results, strict=False):  # in this order for every device and scenario
+        sides[item.group].append(result)
     if results or as_json:
         _show(sides, out, as_json)
     for error in lost:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from edgebench.errors import UsageError
 from edgebench.files import read_record, sha256_file, size_bytes
-from edgebench.records import OK, Artifact, Preprocessing
+from edgebench.records import FORMATS, OK, Artifact, Preprocessing
 
-SUFFIXES = {".tflite": "tflite", ".onnx": "onnx", ".savedmodel": "savedmodel"}
+SUFFIXES = {f".{kind}": kind for kind in FORMATS}
 UNKNOWN_PRECISION = "unknown"
 BASELINE = "baseline"
 
@@ -50,7 +50,7 @@ def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, g
 def _refuse_namesakes(found: Mapping[Path, Found]) -> None:
     seen: dict[str, Path] = {}
     for path, item in found.items():
-        name = f"{item.artifact.model} {item.artifact.variant}"
+        name = item.artifact.label
         if name in seen:
             raise UsageError(
                 f"{seen[name]} and {path} are both {name}, so one result would replace the other: "

@@ -66,12 +66,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Model and variant, and whether it is the baseline's."""
-        return f"{self.group} {self.pair}".lstrip()
-
-    @property
-    def pair(self) -> str:
-        """Model and variant: what it shares with its baseline."""
-        return f"{self.artifact.model} {self.artifact.variant}"
+        return f"{self.group} {self.artifact.label}".lstrip()
 
     def fail(self, status: str, reason: str) -> None:
         """Keep the first thing that went wrong; what was measured before it stays."""
@@ -140,8 +135,8 @@ class _Sweep:
                 self._run(cell, "latency", repetition=repetition)
         for repetition in range(settings.processes, settings.max_processes):  # for those whose processes disagree
             well = [cell for cell in live if cell.status == OK]
-            unsure = {cell.pair for cell in well if not enough_processes(cell.runs, settings)}
-            again = [cell for cell in well if cell.pair in unsure]  # a pair takes part in the same rounds
+            unsure = {cell.artifact.label for cell in well if not enough_processes(cell.runs, settings)}
+            again = [cell for cell in well if cell.artifact.label in unsure]  # a cell and its baseline go on together
             self._total += len(again)
             for cell in order.sample(again, len(again)):
                 self._run(cell, "latency", repetition=repetition)

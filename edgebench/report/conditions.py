@@ -163,7 +163,7 @@ def _by(
 
 def _who(results: Sequence[Result]) -> str:
     if len(results) == 1:
-        return f"{results[0].artifact.model} {results[0].artifact.variant} on {results[0].device}"
+        return f"{results[0].artifact.label} on {results[0].device}"
     places = dict.fromkeys(f"{result.artifact.model} on {result.device}" for result in results)
     return f"{count(len(results), 'result')}: {', '.join(places)}"
 

@@ -86,6 +86,6 @@ def _alike(unknown: Conditions, known: Conditions) -> bool:
 
 def _left_out(result: Result) -> str:
     return (
-        f"{result.artifact.model} {result.artifact.variant} on {result.device}, {result.created or 'undated'}: "
+        f"{result.artifact.label} on {result.device}, {result.created or 'undated'}: "
         "a newer result of the same measurement is shown in its place"
     )

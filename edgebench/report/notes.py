@@ -46,7 +46,7 @@ def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
 def _calibration_notes(results: Sequence[Result]) -> Iterator[str]:
     random = [r for r in results if r.artifact.calibration and r.artifact.calibration.kind == "random"]
     if random:
-        names = dict.fromkeys(f"{result.artifact.model} {result.artifact.variant}" for result in random)
+        names = dict.fromkeys(result.artifact.label for result in random)
         yield (
             f"Calibrated on random values, not on images: {_listed(list(names))}. Their accuracy says nothing about "
             "the precision; convert again with --data."
@@ -103,7 +103,7 @@ def _own_notes(results: Sequence[Result]) -> Iterator[str]:
     texts = dict.fromkeys(note for result in results for note in result.artifact.notes)
     for text in texts:
         having = [result.artifact for result in results if text in result.artifact.notes]
-        names = dict.fromkeys(f"{artifact.model} {artifact.variant}" for artifact in having)
+        names = dict.fromkeys(artifact.label for artifact in having)
         yield f"{_listed(list(names))}: {text}"
 
 

@@ -32,7 +32,7 @@ def _of(result: Result, run: Run) -> Operators:
         (f"{o.time_ns / 1e6:.3f} ms", percent(o.time_ns / total if total else None), o.kind, o.place, one_line(o.name))
         for o in run.operators[:MOST]
     )
-    title = f"{result.artifact.model} {result.artifact.variant} on {result.device} ({result.runtime})"
+    title = f"{result.artifact.label} on {result.device} ({result.runtime})"
     return Operators(title, rows, tuple(_remarks(run, total)))
 
 

@@ -36,6 +36,15 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def old(folder, tmp_path):
+    """A folder with the same good model: the baseline."""
+    place = tmp_path / "old"
+    place.mkdir()
+    shutil.copy(folder / "good.onnx", place)
+    return place
+
+
+@pytest.fixture
 def photos(tmp_path):
     for label in range(4):
         for index in range(3):
@@ -190,11 +199,9 @@ def test_the_journal_is_json_lines(folder, photos, tmp_path):
     assert [sorted(json.loads(line)) for line in lines] == [["job", "kind", "status"]] * 2
 
 
-def test_a_baseline_of_the_same_bytes_is_measured_for_itself_and_in_turn(folder, tmp_path):
+def test_a_baseline_of_the_same_bytes_is_measured_for_itself_and_in_turn(folder, old, tmp_path):
     """An A/A pair: every process of either side is a measurement of its own, kept apart on disk, taken in turn."""
-    (tmp_path / "old").mkdir()
-    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
-    both = [*find_artifacts([folder / "good.onnx"], None), *find_artifacts([tmp_path / "old"], None, BASELINE)]
+    both = [*find_artifacts([folder / "good.onnx"], None), *find_artifacts([old], None, BASELINE)]
     out, device = tmp_path / "out", Counting()
     candidate, baseline = profile(Request(both, None, QUICK, out), device, ignore)
     assert len(device.jobs) == 6
@@ -206,14 +213,12 @@ def test_a_baseline_of_the_same_bytes_is_measured_for_itself_and_in_turn(folder,
     assert difference_interval(old.runs, found.runs).paired
 
 
-def test_two_artifacts_of_one_name_are_refused(folder, tmp_path):
-    (tmp_path / "old").mkdir()
-    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
+def test_two_artifacts_of_one_name_are_refused(folder, old):
     with pytest.raises(UsageError, match=r"are both good onnx:unknown.*--baseline"):
-        find_artifacts([folder / "good.onnx", tmp_path / "old"], None)
+        find_artifacts([folder / "good.onnx", old], None)
 
 
-def test_a_pair_goes_on_together(folder, tmp_path):
+def test_a_pair_goes_on_together(folder, old, tmp_path):
     """One side whose processes disagree keeps the other going, so that both took part in the same rounds."""
 
     class Unsteady(Counting):
@@ -226,10 +231,8 @@ def test_a_pair_goes_on_together(folder, tmp_path):
             run = dataclasses.replace(outcome.run, latency_ns=steady if job.kind == "latency" else ())
             return dataclasses.replace(outcome, run=run)
 
-    (tmp_path / "old").mkdir()
-    shutil.copy(folder / "good.onnx", tmp_path / "old/good.onnx")
     both = find_artifacts([folder / "good.onnx", folder / "other.onnx"], None)
-    both += find_artifacts([tmp_path / "old"], None, BASELINE)
+    both += find_artifacts([old], None, BASELINE)
     settings = dataclasses.replace(QUICK, processes=5, max_processes=7)
     results = profile(Request(both, None, settings, tmp_path / "out"), Unsteady(), ignore)
     assert [sum(run.kind == "latency" for run in result.runs) for result in results] == [7, 5, 7]
