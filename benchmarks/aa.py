@@ -18,12 +18,12 @@ from collections.abc import Sequence
 
 from instrument import arguments, artifact, profile
 
-from edgebench.compare import Pair, difference_of
+from edgebench.compare.gates import Pair, difference_of
 from edgebench.devices.local import LocalDevice
-from edgebench.difference import Difference
+from edgebench.measures.difference import Difference
+from edgebench.measures.stability import stability
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.records import OK, Result, Run, Settings
-from edgebench.stability import stability
 
 ARMS = {"one": "spin=0", "other": "spin=0", "more": "spin=0.05"}
 MOST_DIFFERENT, LEAST_SLOWER = 0.05, 0.95

@@ -16,12 +16,13 @@ import tempfile
 from pathlib import Path
 
 from edgebench.converters import sources
-from edgebench.converters.keras_applications import APPLICATIONS
+from edgebench.converters.keras.applications import APPLICATIONS
 from edgebench.errors import UsageError
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.manifests import Order
-from edgebench.records import OK, VARIANTS, Artifact
+from edgebench.records import OK, Artifact
+from edgebench.variants import VARIANTS
 
 SMALLEST = (
     "ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3",

@@ -11,8 +11,8 @@ from __future__ import annotations
 from instrument import arguments, artifact, run_once
 
 from edgebench.devices.local import LocalDevice
+from edgebench.measures.latency import percentile
 from edgebench.records import Settings
-from edgebench.statistics import percentile
 
 
 def main() -> int:

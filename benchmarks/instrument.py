@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.devices.local import LocalDevice
+from edgebench.measures.latency import enough_processes
 from edgebench.records import OK, Job, Preprocessing, Run, Settings
-from edgebench.statistics import enough_processes
 
 HERE = Path(__file__).resolve().parent
 BUILT = HERE.parent / "build" / "benchmarks"

@@ -25,11 +25,15 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
-from edgebench import demo_models, drift, registry
-from edgebench.converters import keras as converter
-from edgebench.converters import quantize_onnx, quantize_tflite, sources
+from edgebench import registry
+from edgebench.converters import sources
+from edgebench.converters.keras import converter
+from edgebench.converters.quantize import onnx as quantize_onnx
+from edgebench.converters.quantize import tflite as quantize_tflite
+from edgebench.demo import models as demo_models
 from edgebench.devices.local import LocalDevice
 from edgebench.files import sha256_file
+from edgebench.measures import accuracy as drift
 from edgebench.records import OK, Job, Settings
 from edgebench.registry import FORMAT_RUNTIMES
 

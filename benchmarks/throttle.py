@@ -13,9 +13,9 @@ import random
 import tempfile
 from pathlib import Path
 
+from edgebench.measures.stability import stability
 from edgebench.records import OK, Run, Settings
 from edgebench.runner import environment, sensors
-from edgebench.stability import stability
 
 # (temperature in °C, clock in MHz, throttle bits)
 Trace = list[tuple[float, int, int]]

@@ -9,10 +9,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from edgebench.converters import huggingface_source, keras_applications
+from edgebench.converters.huggingface import source as huggingface_source
+from edgebench.converters.keras import applications as keras_applications
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, sha256_json
-from edgebench.preprocessing import EXAMPLE, keras_rule
+from edgebench.images.preprocessing import EXAMPLE, keras_rule
 from edgebench.records import Preprocessing, Source
 
 KNOWN = "a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME or hf:owner/name"

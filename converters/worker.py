@@ -24,8 +24,9 @@ from edgebench import registry
 from edgebench.converters.base import Quantised, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError
 from edgebench.files import parse_record
-from edgebench.records import CALIBRATED, Preprocessing, Source
+from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
+from edgebench.variants import CALIBRATED
 
 
 class Worker:
@@ -99,12 +100,12 @@ class Worker:
         path = self._folder / f"{precision}.{kind}"
         recipe = self._request.get("recipe", "auto")
         if kind == "tflite":
-            from edgebench.converters import quantize_tflite
+            from edgebench.converters.quantize import tflite as quantize_tflite
 
             content = source.read_bytes()
             inputs = self._calibration(precision, quantize_tflite.input_shape(content))
             return path, quantize_tflite.quantise(content, precision, path, inputs, recipe)
-        from edgebench.converters import quantize_onnx
+        from edgebench.converters.quantize import onnx as quantize_onnx
 
         inputs = self._calibration(precision, quantize_onnx.input_shape(source))
         return path, quantize_onnx.quantise(source, precision, path, inputs, recipe)

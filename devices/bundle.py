@@ -10,7 +10,8 @@ from pathlib import Path
 
 from edgebench.files import write_bytes
 
-SHARED = ("__init__.py", "errors.py", "records.py", "orderstats.py")
+SHARED = ("__init__.py", "errors.py", "orderstats.py", "variants.py")
+FOLDERS = ("records", "runner", "runner/runtimes")
 MAIN = "import sys\nfrom edgebench.runner.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: the same source gives the same bytes on any day
 
@@ -20,7 +21,7 @@ def bundle_bytes() -> bytes:
     """Return the zipapp; byte-identical for the same source."""
     package = resources.files("edgebench")
     sources = {f"edgebench/{name}": package.joinpath(name).read_bytes() for name in SHARED}
-    for folder in ("runner", "runner/runtimes"):
+    for folder in FOLDERS:
         for file in package.joinpath(folder).iterdir():
             if file.name.endswith(".py"):
                 sources[f"edgebench/{folder}/{file.name}"] = file.read_bytes()

@@ -26,6 +26,6 @@ def open_device(name: str, project: Path, session: str = "", progress: Progress 
         module, _, attribute = others[name].partition(":")
         device: Device = getattr(importlib.import_module(module), attribute or "open_device")(name)
         return device
-    from edgebench.devices.ssh import SshDevice  # 0.1 s that a profile on this machine does not pay
+    from edgebench.devices.ssh.device import SshDevice  # 0.1 s that a profile on this machine does not pay
 
     return SshDevice(find_device(name, project), session, progress)

@@ -4,7 +4,7 @@ This file also runs on devices: standard library only, Python 3.9 syntax at run 
 quantile is two of the sorted samples, whose ranks follow from the binomial law alone (H. A. David and H. N.
 Nagaraja, "Order Statistics", 3rd edition, section 7.1; W. J. Conover, "Practical Nonparametric Statistics",
 section 3.2). It supposes independent samples of one distribution; where that fails (drift, a neighbour),
-`edgebench.stability` says so.
+`edgebench.measures.stability` says so.
 """
 
 from __future__ import annotations

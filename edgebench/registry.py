@@ -9,8 +9,8 @@ from types import ModuleType
 from edgebench.errors import UsageError
 
 CONVERTERS = {
-    "keras": "edgebench.converters.keras",
-    "huggingface": "edgebench.converters.huggingface",
+    "keras": "edgebench.converters.keras.converter",
+    "huggingface": "edgebench.converters.huggingface.converter",
 }
 FORMAT_RUNTIMES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",), "savedmodel": ("tensorflow",)}
 """format -> the runtimes that execute it, the preferred one first."""

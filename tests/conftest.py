@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+
+from tests.runs import make_result, make_run, make_runs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -32,7 +35,7 @@ def edgebench() -> Command:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of real handwritten digits: train/ and test/, ten classes, 8 and 6 images of each."""
-    from edgebench.demo_models import NAMES, digits
+    from edgebench.demo.models import NAMES, digits
 
     folder = tmp_path_factory.mktemp("photos")
     train_images, train_labels, test_images, test_labels = digits()
@@ -64,3 +67,18 @@ def converted(small_keras: Path, photos: Path, tmp_path_factory: pytest.TempPath
     done = edgebench("convert", small_keras, "--to", "all", "--data", photos, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
+
+
+@pytest.fixture
+def result() -> Any:
+    return make_result
+
+
+@pytest.fixture
+def run() -> Any:
+    return make_run
+
+
+@pytest.fixture
+def runs() -> Any:
+    return make_runs

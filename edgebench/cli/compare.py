@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.compare import (
+from edgebench.compare.gates import (
     NAMES,
     Outcome,
     Pair,
@@ -23,14 +23,14 @@ from edgebench.compare import (
     pair,
     unlike_conditions,
 )
+from edgebench.compare.junit import to_junit
 from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
-from edgebench.junit import to_junit
 from edgebench.report import make_console
-from edgebench.report.conditions import newest_only
-from edgebench.report.load import load_results
-from edgebench.report.rows import to_row
+from edgebench.results.conditions import newest_only
+from edgebench.results.load import load_results
+from edgebench.results.rows import to_row
 
 
 def _show_names(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001

@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.errors import UsageError
+from edgebench.images.preprocessing import parse
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.manifests import Order
-from edgebench.preprocessing import parse
-from edgebench.records import CALIBRATED, OK, VARIANTS, Artifact, to_dict
+from edgebench.records import OK, Artifact, to_dict
+from edgebench.variants import CALIBRATED, VARIANTS
 
 ALL = "all"
 

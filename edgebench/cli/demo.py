@@ -72,7 +72,7 @@ def _train(folder: Path, huggingface: bool) -> None:
     command = [
         sys.executable,
         "-m",
-        "edgebench.demo_training",
+        "edgebench.demo.training",
         str(folder),
         *(["--huggingface"] if huggingface else []),
     ]

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from edgebench.cli.display import Display
-from edgebench.devices.advice import advise, describe, what_runs
 from edgebench.devices.config import FILE, config_files, find_device, read_devices
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.provision.advice import advise, describe, what_runs
+from edgebench.devices.ssh.device import SshDevice
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

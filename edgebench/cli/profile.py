@@ -17,14 +17,14 @@ from edgebench.cli.display import Display
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
-from edgebench.data import open_dataset
 from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
 from edgebench.errors import DeviceError
+from edgebench.images.evaluation import open_dataset
+from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
-from edgebench.pipeline.exams import Exams, prepare
+from edgebench.pipeline.evaluations import Exams, prepare
 from edgebench.pipeline.profile import PLAIN, Request, profile
-from edgebench.preprocessing import parse
 from edgebench.records import OK, Result, Settings
 
 LOCAL_DEVICES = ("cpu", "gpu")
@@ -160,7 +160,7 @@ def _image_count(text: str | None) -> int | None:
 
 def _show(sides: Mapping[str, list[Result]], out: Path, as_json: bool) -> None:
     from edgebench.report import make_console, print_table
-    from edgebench.report.rows import row_of
+    from edgebench.results.rows import row_of
 
     if as_json:
         tables = {group or "results": [row_of(result) for result in results] for group, results in sides.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edgebench.errors import UsageError
 from edgebench.files import read_record, sha256_file, size_bytes
-from edgebench.records import FORMATS, OK, Artifact, Preprocessing
+from edgebench.records import OK, Artifact, Preprocessing
+from edgebench.variants import FORMATS
 
 SUFFIXES = {f".{kind}": kind for kind in FORMATS}
 UNKNOWN_PRECISION = "unknown"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.data import FOR_CALIBRATION, evaluation_set, open_dataset, stratified
-from edgebench.datasets import Dataset
 from edgebench.errors import UsageError
 from edgebench.files import sha256_json
+from edgebench.images.datasets import Dataset
+from edgebench.images.evaluation import FOR_CALIBRATION, evaluation_set, open_dataset, stratified
 from edgebench.records import Calibration, Preprocessing
 
 PARITY_IMAGES = 16

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.resources
+from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from edgebench import __version__
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record, sha256_file, sha256_json
-from edgebench.records import CALIBRATED, FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
+from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
+from edgebench.variants import CALIBRATED
 
 FRAMEWORKS = {
     "keras": ("tensorflow", "keras"),
@@ -88,9 +91,17 @@ def find(path: Path, key: str) -> Artifact | None:
 @functools.cache
 def _code() -> str:
     """Hash of the converters' own source: an edgebench that converts differently misses the cache."""
-    folder = importlib.resources.files("edgebench.converters")
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda item: item.name)
-    return sha256_json([[item.name, item.read_text(encoding="utf-8")] for item in files])
+    files = sorted(_sources(importlib.resources.files("edgebench.converters")))
+    return sha256_json(files)
+
+
+def _sources(folder: Traversable, inside: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every Python file below `folder`."""
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _sources(item, f"{inside}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield inside + item.name, item.read_text(encoding="utf-8")
 
 
 @functools.cache

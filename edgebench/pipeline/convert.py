@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from edgebench import drift
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
+from edgebench.measures import accuracy as drift
 from edgebench.pipeline import conversion_cache as cache
+from edgebench.pipeline.acceptance import Verdict, run_gate
 from edgebench.pipeline.calibration import Images, prepare_images
-from edgebench.pipeline.gates import Verdict, run_gate
 from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import CRASHED, FAILED, FORMATS, OK, Artifact, Preprocessing, to_dict
+from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
+from edgebench.variants import FORMATS
 
 Tell = Callable[[dict[str, Any]], None]
 """Called with {"event": "started"|"finished"|"cached", "model":, "variant":, "artifact":}; from one thread."""

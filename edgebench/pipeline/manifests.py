@@ -8,10 +8,11 @@ from typing import Any
 
 from edgebench.files import size_bytes
 from edgebench.pipeline import conversion_cache as cache
+from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
-from edgebench.pipeline.gates import Verdict
-from edgebench.records import CALIBRATED, Artifact, Preprocessing, Source
+from edgebench.records import Artifact, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout
+from edgebench.variants import CALIBRATED
 
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from edgebench import registry
-from edgebench.data import stratified
 from edgebench.devices.base import Device, DeviceInfo, Outcome
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, write_json
+from edgebench.images.evaluation import stratified
+from edgebench.measures.latency import enough_processes
 from edgebench.pipeline.artifacts import Found
-from edgebench.pipeline.exams import Exams, Rows
+from edgebench.pipeline.evaluations import Exams, Rows
 from edgebench.pipeline.journal import Journal, exclusive
 from edgebench.pipeline.scoring import Exam, score_outputs
 from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
 from edgebench.runner.preprocess import guess_layout
-from edgebench.statistics import enough_processes
 
 PLAIN = Preprocessing("none")
 

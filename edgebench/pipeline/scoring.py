@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgebench import drift
 from edgebench.converters.sources import resolve
-from edgebench.data import EvaluationSet, Ticker, evaluation_set
-from edgebench.datasets import Dataset
 from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import sha256_file, sha256_json
+from edgebench.images.datasets import Dataset
+from edgebench.images.evaluation import EvaluationSet, Ticker, evaluation_set
+from edgebench.measures import accuracy as drift
 from edgebench.pipeline.reference import reference_outputs
 from edgebench.records import Accuracy, Artifact, Preprocessing, Source, TensorSpec
 

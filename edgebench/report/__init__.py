@@ -5,9 +5,9 @@
 """
 
 from edgebench.report.content import Report, build_report
-from edgebench.report.load import load_results
 from edgebench.report.terminal import make_console, print_report, print_table
 from edgebench.report.write import ReportPaths, read_report, write_files, write_report
+from edgebench.results.load import load_results
 
 __all__ = [
     "Report",

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edgebench.records import Result
-from edgebench.report.conditions import Conditions, Difference, conditions, differences, newest_only
-from edgebench.report.findings import Finding, findings
 from edgebench.report.notes import notes
-from edgebench.report.rows import Row, to_row, with_subjects
+from edgebench.results.conditions import Conditions, Difference, conditions, differences, newest_only
+from edgebench.results.findings import Finding, findings
+from edgebench.results.rows import Row, to_row, with_subjects
 
 
 @dataclass(frozen=True)

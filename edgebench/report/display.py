@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgebench.report.findings import best, tied_fastest, tied_lightest
-from edgebench.report.formats import millijoules, milliseconds, percent, points, size
-from edgebench.report.rows import Row
-from edgebench.stability import STABLE
+from edgebench.measures.stability import STABLE
+from edgebench.results.findings import best, tied_fastest, tied_lightest
+from edgebench.results.rows import Row
+from edgebench.units import millijoules, milliseconds, percent, points, size
 
 EMULATED = "emulated"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench.records import Result, Scalar
-from edgebench.report.conditions import conditions, environment
-from edgebench.report.formats import percent, significant, size
+from edgebench.results.conditions import conditions, environment
+from edgebench.units import percent, significant, size
 
 NAMES = {"cpu": "processor", "machine": "architecture"}
 FIRST = ("cpu", "machine", "cores", "memory_bytes", "system", "kernel", "userland_bits", "python")

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from edgebench.report.content import Group, Report
 from edgebench.report.display import best_cells, columns
 from edgebench.report.environments import environments
-from edgebench.report.formats import one_line
 from edgebench.report.operators import operators
+from edgebench.units import one_line
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#>])")
 

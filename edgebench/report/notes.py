@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edgebench.measures.stability import STABLE
 from edgebench.records import Result
-from edgebench.report.findings import baseline
-from edgebench.report.formats import count, milliseconds
-from edgebench.report.rows import Row
-from edgebench.stability import STABLE
+from edgebench.results.findings import baseline
+from edgebench.results.rows import Row
+from edgebench.units import count, milliseconds
 
 INTEGER = ("int8", "int16x8", "dynamic")
 NAMED = 5  # how many names stand in a sentence before the rest is counted

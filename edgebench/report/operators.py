@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgebench.records import Result, Run
-from edgebench.report.formats import one_line, percent
+from edgebench.units import one_line, percent
 
 MOST = 10
 

@@ -11,15 +11,15 @@ from plotly.offline import get_plotlyjs
 
 from edgebench import __version__
 from edgebench.report.charts import charts
-from edgebench.report.columns import DESCRIPTIONS
 from edgebench.report.content import Group, Report
 from edgebench.report.display import Column, best_cells, columns, shaky
 from edgebench.report.environments import environments
-from edgebench.report.findings import Finding
-from edgebench.report.formats import count
 from edgebench.report.operators import operators
 from edgebench.report.panels import COLOURS, SHAPES, Chart
-from edgebench.report.rows import COLUMNS, Row
+from edgebench.results.columns import DESCRIPTIONS
+from edgebench.results.findings import Finding
+from edgebench.results.rows import COLUMNS, Row
+from edgebench.units import count
 
 
 @dataclass(frozen=True)

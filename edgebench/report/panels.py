@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
 from edgebench.report.content import Group
-from edgebench.report.formats import milliseconds, percent, points, size
-from edgebench.report.rows import Row
+from edgebench.results.rows import Row
+from edgebench.units import milliseconds, percent, points, size
 
 COLOURS = {
     "float32": "#4c78a8",

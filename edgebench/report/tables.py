@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from edgebench import __version__
+from edgebench.measures.latency import latency_summary
 from edgebench.records import Result, to_dict
-from edgebench.report.conditions import environment
 from edgebench.report.content import Report
-from edgebench.report.rows import COLUMNS, Row
-from edgebench.statistics import latency_summary
+from edgebench.results.conditions import environment
+from edgebench.results.rows import COLUMNS, Row
 
 REPORT_VERSION = 1
 """Version of report.json. History: 1 = the first."""

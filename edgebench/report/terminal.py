@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from edgebench.records import Result
-from edgebench.report.conditions import Conditions
 from edgebench.report.content import Report, build_report
 from edgebench.report.display import Column, best_cells, columns, shaky
-from edgebench.report.formats import one_line
 from edgebench.report.operators import Operators, operators
-from edgebench.report.rows import Row
+from edgebench.results.conditions import Conditions
+from edgebench.results.rows import Row
+from edgebench.units import one_line
 
 LEFT_OUT = ("latency_ms_p90", "load_ms", "stability")  # a terminal is narrow; the page and the CSV have them
 BEST = "*"

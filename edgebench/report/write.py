@@ -9,7 +9,7 @@ from pathlib import Path
 from edgebench.errors import UsageError
 from edgebench.files import write_bytes
 from edgebench.report.content import Report, build_report
-from edgebench.report.load import load_results
+from edgebench.results.load import load_results
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import time
 import pytest
 
 from edgebench.files import read_record
-from edgebench.records import VARIANTS, Result
+from edgebench.records import Result
+from edgebench.variants import VARIANTS
 from tests.debian import need_root
-from tests.report.test_rows import CONTRACT
+from tests.results.test_rows import CONTRACT
 
 QUICK = ("--processes", 2, "--min-runs", 10, "--min-seconds", 0.05, "--max-seconds", 0.5, "--max-processes", 2)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edgebench.files import read_record, sha256_file
-from edgebench.records import OK, VARIANTS, Artifact
+from edgebench.records import OK, Artifact
+from edgebench.variants import VARIANTS
 
 
 def manifests(out: Path, name: str) -> dict[str, Artifact]:
@@ -55,7 +56,7 @@ def test_an_int8_tflite_is_int8(converted: Path) -> None:
     assert artifact.input is not None and artifact.output is not None
     assert (artifact.input.dtype, artifact.output.dtype) == ("int8", "int8")
     assert artifact.notes[0].endswith("0 in float")
-    from edgebench.converters.quantize_tflite import audit
+    from edgebench.converters.quantize.tflite import audit
 
     found = audit((converted / "artifacts/small/small-int8.tflite").read_bytes())
     assert not found.floating

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edgebench.converters.base import SourceModel
-from edgebench.drift import sqnr_db
+from edgebench.measures.accuracy import sqnr_db
 from edgebench.records import Settings
 from edgebench.registry import RUNTIMES, load_module
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.huggingface
 
 import torch  # noqa: E402
 
-from edgebench.converters import huggingface, huggingface_source, quantize_tflite  # noqa: E402
+from edgebench.converters.huggingface import converter as huggingface  # noqa: E402
+from edgebench.converters.huggingface import source as huggingface_source  # noqa: E402
+from edgebench.converters.quantize import tflite as quantize_tflite  # noqa: E402
 from tests.models.huggingface import ARCHITECTURES, checkpoint  # noqa: E402
 
 RUNTIME = {"tflite": "litert", "onnx": "onnxruntime"}

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 def test_everything_else_works_where_they_are_not_installed(folder: Path) -> None:
     done = python(
         "import edgebench.converters.sources, edgebench.pipeline.convert, edgebench.pipeline.profile\n"
-        "import edgebench.report, edgebench.demo_huggingface\n"
+        "import edgebench.report, edgebench.demo.huggingface\n"
         "print(edgebench.converters.sources.resolve(sys.argv[1]).converter)",
         str(folder),
     )
@@ -50,7 +50,9 @@ def test_everything_else_works_where_they_are_not_installed(folder: Path) -> Non
 
 def test_the_keras_converter_works_where_they_are_not_installed() -> None:
     pytest.importorskip("tensorflow")
-    done = python("import edgebench.converters.keras, edgebench.converters.quantize_tflite as q\nprint(q.FULL)")
+    done = python(
+        "import edgebench.converters.keras.converter, edgebench.converters.quantize.tflite as q\nprint(q.FULL)"
+    )
     assert done.stdout.strip() == "full", done.stderr
 
 

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.huggingface
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from edgebench.converters import huggingface, huggingface_source  # noqa: E402
+from edgebench.converters.huggingface import converter as huggingface  # noqa: E402
+from edgebench.converters.huggingface import source as huggingface_source  # noqa: E402
 from tests.models.huggingface import checkpoint as write_checkpoint  # noqa: E402
 
 RESNET = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], num_labels=3)

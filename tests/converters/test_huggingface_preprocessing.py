@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from edgebench.data import resize_image
 from edgebench.errors import UsageError
+from edgebench.images.evaluation import resize_image
 from edgebench.runner.preprocess import normalise
 
 transformers = pytest.importorskip("transformers")
@@ -78,9 +78,9 @@ def photo(request: pytest.FixtureRequest) -> Image.Image:
 
 
 def _describe(folder: Path, settings: dict[str, Any]) -> Any:
-    from edgebench.converters.huggingface_checkpoint import Checkpoint
-    from edgebench.converters.huggingface_network import read_processor
-    from edgebench.converters.huggingface_preprocessing import describe
+    from edgebench.converters.huggingface.checkpoint import Checkpoint
+    from edgebench.converters.huggingface.network import read_processor
+    from edgebench.converters.huggingface.preprocessing import describe
 
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))

@@ -13,16 +13,20 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from edgebench.demo_models import digits, resized
-from edgebench.records import VARIANTS, Settings
+from edgebench.demo.models import digits, resized
+from edgebench.records import Settings
 from edgebench.registry import RUNTIMES, load_module
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
+from edgebench.variants import VARIANTS
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.huggingface
 
-from edgebench import demo_huggingface  # noqa: E402
-from edgebench.converters import huggingface, huggingface_source, quantize_onnx, quantize_tflite  # noqa: E402
+from edgebench.converters.huggingface import converter as huggingface  # noqa: E402
+from edgebench.converters.huggingface import source as huggingface_source  # noqa: E402
+from edgebench.converters.quantize import onnx as quantize_onnx  # noqa: E402
+from edgebench.converters.quantize import tflite as quantize_tflite  # noqa: E402
+from edgebench.demo import huggingface as demo_huggingface  # noqa: E402
 
 RUNTIME = {"tflite": "litert", "onnx": "onnxruntime"}
 AT_LEAST = {"float16": 0.99, "dynamic": 0.99, "int8": 0.97, "int16x8": 0.99}

@@ -25,7 +25,7 @@ def models():
 @pytest.fixture(scope="module")
 def converter():
     pytest.importorskip("keras")
-    from edgebench.converters import keras
+    from edgebench.converters.keras import converter as keras
 
     return keras
 
@@ -208,7 +208,7 @@ def test_a_model_that_rescales_by_itself_needs_no_rule(small_keras: Path, models
 
 
 def test_imagenet_weights_offline_are_one_line(converter, monkeypatch, tmp_path: Path) -> None:
-    from edgebench.converters import keras_loading
+    from edgebench.converters.keras import loading as keras_loading
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
 

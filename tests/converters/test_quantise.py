@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.drift import sqnr_db
 from edgebench.errors import ConversionError
+from edgebench.measures.accuracy import sqnr_db
 
 pytest.importorskip("ai_edge_quantizer")
-from edgebench.converters import quantize_onnx, quantize_tflite
+from edgebench.converters.quantize import onnx as quantize_onnx
+from edgebench.converters.quantize import tflite as quantize_tflite
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def small(converted: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def inputs() -> np.ndarray:
-    from edgebench import demo_models
+    from edgebench.demo import models as demo_models
 
     return demo_models.resized(demo_models.digits()[2], (16, 16, 1)).astype(np.float32)
 
@@ -83,7 +84,7 @@ def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray, tmp_path
 
 
 def test_the_last_bias_takes_back_the_mean_error(small: Path, inputs: np.ndarray, tmp_path: Path) -> None:
-    from edgebench.converters.bias_correction import _logits, correct
+    from edgebench.converters.quantize.bias_correction import _logits, correct
 
     content = (small / "small-float32.tflite").read_bytes()
     rules = quantize_tflite._static(8, "full")
@@ -113,9 +114,8 @@ def test_the_label_int8_is_refused_where_it_would_lie(small: Path) -> None:
 
 def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
-    from edgebench.converters import frozen_graph
-    from edgebench.converters import keras as converter
-    from edgebench.converters.keras import Graph
+    from edgebench.converters.keras import converter, frozen_graph
+    from edgebench.converters.keras.frozen_graph import Graph
     from tests.models.keras_models import layers
 
     pixels = keras.Input((8, 8, 3))
@@ -157,8 +157,8 @@ def test_mobilenet_v3_has_no_transposes_left(tmp_path: Path) -> None:
     assert keras
     import onnx
 
-    from edgebench.converters import keras as converter
     from edgebench.converters import sources
+    from edgebench.converters.keras import converter
 
     source = sources.resolve("keras:MobileNetV3Small?weights=none&classes=4&input_size=32")
     model = converter.load(source, sources.own_preprocessing(source, "x"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
 from tests.debian import cannot, need
 from tests.devices.jobs import install_odd
 from tests.devices.sshd import LocalSshd

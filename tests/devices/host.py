@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from edgebench.devices.config import DeviceConfig
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
 from edgebench.pipeline.journal import Journal
 from tests.devices.jobs import install_odd, odd_job
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edgebench.devices.ssh import SshDevice
-from edgebench.devices.upload import Thing, send
+from edgebench.devices.ssh.device import SshDevice
+from edgebench.devices.ssh.upload import Thing, send
 from edgebench.files import sha256_file
 from edgebench.records import Job, Preprocessing, Settings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgebench.devices.config import find_device, read_devices
-from edgebench.devices.link import _options, _remote_command
+from edgebench.devices.ssh.link import _options, _remote_command
 from edgebench.errors import UsageError
 
 

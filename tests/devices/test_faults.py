@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import sha256_file
 from edgebench.records import CRASHED, FAILED, OK

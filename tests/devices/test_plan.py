@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edgebench.devices.advice import advise, describe, throttling, what_runs
-from edgebench.devices.facts import Facts
-from edgebench.devices.plan import make_plan
-from edgebench.devices.wheels import pack_wheel, platforms
+from edgebench.devices.provision.advice import advise, describe, throttling, what_runs
+from edgebench.devices.provision.facts import Facts
+from edgebench.devices.provision.plan import make_plan
+from edgebench.devices.provision.wheels import pack_wheel, platforms
 from edgebench.files import sha256_file
 
 

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from edgebench.devices.events import ProgressReader, parse_event
 from edgebench.devices.returns import read_outcome
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
+from edgebench.devices.ssh.events import ProgressReader, parse_event
 from edgebench.errors import DeviceError
 from edgebench.records import FAILED, OK, Job, Preprocessing, Run, to_dict
 from tests.devices.jobs import QUICK, odd_job

@@ -10,7 +10,7 @@ import pytest
 
 from edgebench import registry
 from edgebench.devices.local import LocalDevice
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
 from edgebench.files import sha256_file
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.profile import Request, profile

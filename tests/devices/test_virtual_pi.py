@@ -12,7 +12,7 @@ import pytest
 from edgebench import registry
 from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
-from edgebench.devices.ssh import SshDevice
+from edgebench.devices.ssh.device import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import read_record, sha256_file
 from edgebench.records import FAILED, OK, Artifact, Job, Preprocessing, Result, Settings

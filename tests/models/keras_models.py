@@ -11,7 +11,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 from keras import layers
 
-from edgebench import demo_models
+from edgebench.demo import models as demo_models
 
 
 def trained(folder: Path) -> Path:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgebench.data import open_dataset
 from edgebench.devices.local import LocalDevice
-from edgebench.difference import difference_interval
 from edgebench.errors import UsageError
 from edgebench.files import read_record
+from edgebench.images.evaluation import open_dataset
+from edgebench.measures.difference import difference_interval
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
-from edgebench.pipeline.exams import Exams
+from edgebench.pipeline.evaluations import Exams
 from edgebench.pipeline.profile import Request, profile
 from edgebench.records import NAN, OK, REFUSED, Result, Settings
-from edgebench.report.load import load_results
+from edgebench.results.load import load_results
 from tests.models import onnx_models
 
 QUICK = Settings(processes=2, min_runs=10, min_seconds=0.01, max_seconds=0.5)

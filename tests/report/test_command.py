@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from edgebench.report import print_table, write_report
+from tests.make import make_failed, make_result, make_study, write_results
 from tests.models import onnx_models
-from tests.report.fabricated import make_failed, make_result, make_study, write_results
 
 
 def edgebench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from edgebench.report.page import html_text
 from edgebench.report.tables import csv_text, json_text
 from edgebench.report.terminal import print_report
 from tests.debian import need
-from tests.report.fabricated import digest, make_failed, make_result, make_study
+from tests.make import digest, make_failed, make_result, make_study
 
 HOSTILE = (
     """</script><script>document.title='owned'</script><img src=x onerror=a()>%{x}|`a`[l](javascript:b)"q"\x1b[31m"""

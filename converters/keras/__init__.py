@@ -1,0 +1,1 @@
+"""Keras models, SavedModel folders and the Keras Applications."""

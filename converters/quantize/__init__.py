@@ -1,0 +1,1 @@
+"""A float32 artifact -> the other precisions of its format."""

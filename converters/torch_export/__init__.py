@@ -1,0 +1,1 @@
+"""A torch module -> a float32 artifact of each format."""

@@ -1,0 +1,1 @@
+"""What a device is and what it can have: facts, plan, wheels and advice."""

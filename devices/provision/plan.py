@@ -1,0 +1,89 @@
+"""Which runtime packages a device can have, decided from its facts alone; what it cannot have, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgebench.devices.provision.facts import Facts
+
+LAST_TFLITE_RUNTIME_PYTHON = 11  # tflite-runtime 2.14.0 is the last one: Python 3.9 to 3.11, built for numpy < 2
+FAMILIES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",)}
+DISTRIBUTIONS = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime", "onnxruntime": "onnxruntime"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to run a format: the distributions to carry over, the first of them gives the version."""
+
+    runtime: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For each format the candidates in order of preference, and why there are none or fewer than one may expect."""
+
+    candidates: dict[str, tuple[Candidate, ...]]
+    reasons: dict[str, str]
+
+
+def make_plan(facts: Facts) -> Plan:
+    """Return what to try on this device."""
+    blocker = _blocker(facts)
+    if blocker is not None:
+        return Plan({}, dict.fromkeys(FAMILIES, blocker))
+    if facts.userland_bits == 64:
+        return _plan_64(facts)
+    return _plan_32(facts)
+
+
+def usable_runtimes(facts: Facts) -> dict[str, str]:
+    """Return runtime -> version: what was carried over, and what the device's own Python has beside numpy."""
+    own = facts.packages if "numpy" in facts.packages else {}
+    found = {runtime: own[package] for runtime, package in DISTRIBUTIONS.items() if package in own}
+    if "tensorflow" in own:
+        found["tensorflow"] = own["tensorflow"]
+    return {**found, **{runtime: there.version for runtime, there in facts.environments.items()}}
+
+
+def missing_families(facts: Facts) -> tuple[str, ...]:
+    """Return the formats for which the device has no runtime yet."""
+    there = usable_runtimes(facts)
+    return tuple(family for family, runtimes in FAMILIES.items() if not set(runtimes) & set(there))
+
+
+def _blocker(facts: Facts) -> str | None:
+    """Return why nothing at all can be carried over, or None."""
+    if facts.system != "Linux":
+        return f"edgebench carries runtimes to Linux devices only, and this is {facts.system}: install them there"
+    if facts.glibc is None:
+        return "its C library is not glibc (Alpine?), and the runtimes have wheels for glibc only: use a Debian system"
+    if facts.python_implementation != "cpython":
+        return f"the runtimes have wheels for CPython only, and its Python is {facts.python_implementation}"
+    if facts.machine.startswith(("armv6", "armv5")):
+        return f"no runtime has wheels for {facts.machine} (Raspberry Pi 1 and Zero)"
+    if facts.architecture not in ("aarch64", "armv7l", "x86_64"):
+        return f"no runtime has wheels for {facts.architecture}"
+    return None
+
+
+def _plan_64(facts: Facts) -> Plan:
+    tflite = [Candidate("litert", ("ai-edge-litert", "numpy"))]
+    if facts.python_minor <= LAST_TFLITE_RUNTIME_PYTHON:
+        tflite.append(Candidate("tflite-runtime", ("tflite-runtime", "numpy<2")))
+    return Plan({"tflite": tuple(tflite), "onnx": (Candidate("onnxruntime", ("onnxruntime", "numpy")),)}, {})
+
+
+def _plan_32(facts: Facts) -> Plan:
+    reasons = {"onnx": "onnxruntime has no wheels for 32-bit ARM: use a 64-bit system to run ONNX there"}
+    if facts.python_minor > LAST_TFLITE_RUNTIME_PYTHON:
+        reasons["tflite"] = (
+            f"a dead end: on 32-bit ARM only tflite-runtime runs TFLite, its last release is for Python 3.11, and this "
+            f"system ({facts.os or 'unknown'}) has {facts.python}. Use a 64-bit system, or 32-bit Bookworm"
+        )
+        return Plan({}, reasons)
+    own_numpy = facts.packages.get("numpy", "")
+    if own_numpy.startswith("1."):
+        return Plan({"tflite": (Candidate("tflite-runtime", ("tflite-runtime",)),)}, reasons)
+    reasons["tflite"] = "numpy has no wheel for 32-bit ARM: install Debian's with `sudo apt install python3-numpy`"
+    return Plan({"tflite": (Candidate("tflite-runtime", ("tflite-runtime", "numpy<2")),)}, reasons)

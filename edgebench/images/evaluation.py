@@ -1,0 +1,219 @@
+"""Folder, CSV or NPZ -> evaluation set: decoded and resized once, on the host, to uint8 NHWC, with a hash.
+
+So a difference in decoding can never pass for drift. What cannot be read is named and counted, never dropped in
+silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from edgebench.errors import UsageError
+from edgebench.files import atomic_path, sha256_json, write_json
+from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder, open_npz
+from edgebench.records import Evaluation, Preprocessing
+
+FOR_EVALUATION = ("test", "val", "train")
+FOR_CALIBRATION = ("train", "val", "test")
+RESAMPLE = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+Ticker = Callable[[int, int], None]
+"""Called with (done, total) while images are decoded."""
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Decoded images on disk: `images` is a .npy of uint8 (n, height, width, channels), `labels` (n,) int64."""
+
+    record: Evaluation
+    images: Path
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequence[str] = FOR_EVALUATION) -> Dataset:
+    """Read a folder of class folders, a CSV of paths and labels, or an NPZ of arrays.
+
+    `labels` gives the class names in the model's order; without it folder names are sorted as Keras and torchvision
+    sort them. `splits` says which split to prefer where the folder has train/val/test.
+    Raises UsageError where there is no image to be found.
+    """
+    if not path.exists():
+        raise UsageError(f"no images at {path}: --data takes a folder of class folders, a .csv or an .npz")
+    if path.is_dir():
+        dataset = open_folder(path, labels, splits)
+    elif path.suffix.lower() == ".csv":
+        dataset = open_csv(path, labels)
+    elif path.suffix.lower() == ".npz":
+        dataset = open_npz(path, labels, splits)
+    else:
+        raise UsageError(f"{path} is no data set: --data takes a folder of class folders, a .csv or an .npz")
+    if not dataset.items:
+        raise UsageError(f"no images found in {path}: expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return dataset
+
+
+def stratified(labels: npt.NDArray[np.int64], count: int, seed: int) -> list[int]:
+    """Choose `count` rows, the classes in turn and seeded within each; sorted. All rows where there are fewer."""
+    generator = np.random.default_rng(seed)
+    queues = [list(generator.permutation(np.flatnonzero(labels == label))) for label in np.unique(labels)]
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(labels)):
+        for queue in queues:
+            if queue and len(chosen) < count:
+                chosen.append(int(queue.pop()))
+    return sorted(chosen)
+
+
+def evaluation_set(
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    size: tuple[int, int, int],
+    cache: Path,
+    tick: Ticker | None = None,
+) -> EvaluationSet:
+    """Decode `dataset` for a model of input `size` (height, width, channels), or find it in the folder `cache`.
+
+    Raises UsageError where not one image can be read.
+    """
+    folder = cache / _key(dataset, preprocessing, size)[:16]
+    if not (folder / "set.json").exists():
+        _decode_all(dataset, preprocessing, size, folder, tick)
+    facts = json.loads((folder / "set.json").read_text())
+    return EvaluationSet(
+        record=Evaluation(**{**facts["record"], "skipped": tuple(facts["record"]["skipped"])}),
+        images=folder / "images.npy",
+        labels=np.array(facts["labels"], np.int64),
+        classes=dataset.classes,
+    )
+
+
+def resize_image(image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Return the image as uint8 (height, width, channels) for `size`, resized by the model's own rule."""
+    height, width, channels = size
+    if image.mode.startswith("I;16"):  # Pillow clips 16-bit grey at 255 instead of scaling it
+        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    image = image.convert("L" if channels == 1 else "RGB")
+    target = _target_size(image.size, preprocessing.resize, (width, height))
+    if image.size != target:
+        image = image.resize(target, RESAMPLE[preprocessing.resample])
+    if image.size != (width, height):
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
+    pixels = np.asarray(image, np.uint8)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _target_size(size: tuple[int, int], resize: tuple[int, ...], final: tuple[int, int]) -> tuple[int, int]:
+    if not resize:
+        return final
+    if len(resize) == 2:
+        return resize[1], resize[0]
+    width, height = size
+    edge = resize[0]
+    return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
+
+
+def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, int]) -> str:
+    """Hash of what decides the pixels, without reading them: names, sizes and dates of the files."""
+
+    def stamp(item: Item) -> list[Any]:
+        if item.file is None:
+            return [item.name, item.label]
+        try:
+            status = item.file.stat()
+        except OSError:
+            return [item.name, item.label, str(item.file)]
+        return [item.name, item.label, str(item.file.absolute()), status.st_size, status.st_mtime_ns]
+
+    array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
+    rule = [preprocessing.resize, preprocessing.resample, size]
+    return sha256_json([1, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
+
+
+def _decode_all(
+    dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, int], folder: Path, tick: Ticker | None
+) -> None:
+    """Write images.npy and, last, set.json into `folder`."""
+    originals, pixels_hash = hashlib.sha256(), hashlib.sha256()
+    labels, skipped = [], []
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / "images.raw") as raw, ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Warning filters are the process's, not a thread's: set here, once, for all who decode.
+        with raw.open("wb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            decoded = pool.map(lambda item: _decode(dataset, item, preprocessing, size), dataset.items)
+            for done, (item, (digest, pixels)) in enumerate(zip(dataset.items, decoded, strict=True), 1):
+                if isinstance(pixels, str):
+                    skipped.append(f"{item.name}: {pixels}")
+                else:
+                    stream.write(pixels.tobytes())
+                    labels.append(item.label)
+                    originals.update(f"{digest} {_label_name(dataset, item)}\n".encode())
+                    pixels_hash.update(pixels.tobytes())
+                if tick:
+                    tick(done, len(dataset.items))
+        if not labels:
+            raise UsageError(f"not one image of {dataset.name} can be read; the first: {skipped[0]}")
+        _write_npy(raw, folder / "images.npy", (len(labels), *size))
+    (folder / "images.raw").unlink()
+    record = Evaluation(
+        name=dataset.name,
+        sha256=originals.hexdigest(),
+        pixels_sha256=pixels_hash.hexdigest(),
+        images=len(labels),
+        classes=len(dataset.classes) or len(set(labels) - {NO_LABEL}),
+        labelled=NO_LABEL not in labels,
+        skipped=tuple(skipped),
+    )
+    write_json(folder / "set.json", {"record": record.__dict__, "labels": labels})
+
+
+def _label_name(dataset: Dataset, item: Item) -> str:
+    return dataset.classes[item.label] if dataset.classes and item.label >= 0 else str(item.label)
+
+
+def _decode(
+    dataset: Dataset, item: Item, preprocessing: Preprocessing, size: tuple[int, int, int]
+) -> tuple[str, npt.NDArray[np.uint8] | str]:
+    """Return the hash of the original and its pixels, or the reason why it cannot be read."""
+    if item.file is None:
+        assert dataset.array is not None
+        row = dataset.array[item.row]
+        image = Image.fromarray(row[:, :, 0] if row.shape[2] == 1 else row)
+        return hashlib.sha256(row.tobytes()).hexdigest(), resize_image(image, preprocessing, size)
+    try:
+        content = item.file.read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
+            return hashlib.sha256(content).hexdigest(), resize_image(image, preprocessing, size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        return "", "not an image" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"[
+            :200
+        ]
+
+
+def _write_npy(raw: Path, path: Path, shape: tuple[int, ...]) -> None:
+    """Put the .npy header before raw uint8 rows, without holding them in memory."""
+    with atomic_path(path) as temporary, temporary.open("wb") as out, raw.open("rb") as rows:
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        while chunk := rows.read(1 << 24):
+            out.write(chunk)

@@ -1,0 +1,98 @@
+"""The exams of a profile: made once for all its devices, with what the host itself says for the same artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgebench.devices.local import LocalDevice
+from edgebench.files import atomic_path, sha256_file, sha256_json
+from edgebench.images.datasets import Dataset
+from edgebench.pipeline.scoring import Exam, make_exam
+from edgebench.records import OK, Artifact, Job, Preprocessing, Settings
+
+Rows = tuple[int, ...]
+"""Rows of an evaluation set; empty: all of it."""
+
+
+class Exams:
+    """Prepares each exam once, whichever device asks first. Safe to use from several threads."""
+
+    def __init__(self, dataset: Dataset, cache: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._dataset, self._cache, self._tell = dataset, cache, tell
+        self._lock = threading.Lock()
+        self._made: dict[Any, Exam] = {}
+
+    def of(self, artifact: Artifact, preprocessing: Preprocessing) -> Exam:
+        """Return the exam for an artifact's model. Raises UsageError where the labels are not the model's."""
+        assert artifact.input is not None
+        key = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
+        with self._lock:
+            if key not in self._made:
+                self._tell({"event": "exam", "model": artifact.model})
+
+                def tick(done: int, total: int) -> None:
+                    self._tell({"event": "decode", "model": artifact.model, "done": done, "total": total})
+
+                self._made[key] = make_exam(artifact, preprocessing, self._dataset, self._cache, tick)
+                self._tell({"event": "examined", "model": artifact.model, "exam": self._made[key]})
+            return self._made[key]
+
+    def images(self, exam: Exam, rows: Rows) -> tuple[Path, str]:
+        """Return the .npy of these rows and its hash: a device is not sent images that it will not see."""
+        record = exam.data.record
+        if not rows:
+            return exam.data.images, record.pixels_sha256
+        path = self._cache / "subsets" / f"{sha256_json([record.pixels_sha256, rows])[:16]}.npy"
+        with self._lock:
+            if not path.exists():
+                pixels = np.load(exam.data.images, mmap_mode="r", allow_pickle=False)[list(rows)]
+                _save(path, pixels)
+            return path, sha256_file(path)
+
+    def host_outputs(self, job: Job, file: Path, images: Path) -> npt.NDArray[np.float32] | None:
+        """Return what this machine says for the artifact of a device's accuracy job on the same images.
+
+        None where this machine cannot run it. So a kernel that differs there is not taken for quantisation drift.
+        """
+        runtime = "litert" if job.runtime == "tflite-runtime" else job.runtime
+        key = sha256_json([job.artifact_sha256, job.images_sha256, runtime, dataclasses.asdict(job.preprocessing)])
+        path = self._cache / "host-outputs" / f"{key[:16]}.npy"
+        with self._lock:
+            if not path.exists():
+                with LocalDevice() as host:
+                    if runtime not in host.info().runtimes:
+                        return None
+                    here = dataclasses.replace(
+                        job,
+                        artifact=host.put(file, job.artifact_sha256),
+                        images=host.put(images, job.images_sha256),
+                        runtime=runtime,
+                        settings=Settings(pin=False),
+                    )
+                    outcome = host.run(here, lambda _event: None)
+                if outcome.run.status != OK or outcome.outputs is None:
+                    return None
+                _save(path, outcome.outputs)
+            return np.asarray(np.load(path, allow_pickle=False), np.float32)
+
+
+def prepare(exams: Exams, artifacts: Sequence[Artifact], fallback: Preprocessing) -> None:
+    """Make the exams of all artifacts whose input is known, before anything is measured.
+
+    Labels that do not fit are the user's to mend, and the source models would disturb the measuring.
+    """
+    for artifact in artifacts:
+        if artifact.status == OK and artifact.input is not None:
+            exams.of(artifact, artifact.preprocessing or fallback)
+
+
+def _save(path: Path, values: npt.NDArray[Any]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, values, allow_pickle=False)

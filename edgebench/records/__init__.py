@@ -1,0 +1,81 @@
+"""The values that cross files and machines, all frozen, all plain JSON.
+
+This package also runs on devices: standard library only, Python 3.9 syntax at run time. Counts are counts, times are
+nanoseconds (`_ns`), sizes are bytes (`_bytes`); statistics are derived from these when they are read, never stored
+in their place. The host reads them back with `edgebench.files.read_record`, which checks every type.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from edgebench.records.artifact import (
+    Artifact,
+    Calibration,
+    Preprocessing,
+    Source,
+    TensorSpec,
+)
+from edgebench.records.measurement import (
+    Job,
+    OperatorTime,
+    PhaseMemory,
+    Run,
+    Settings,
+    job_from_dict,
+)
+from edgebench.records.result import (
+    Accuracy,
+    Evaluation,
+    Result,
+)
+from edgebench.records.vocabulary import (
+    CRASHED,
+    FAILED,
+    LOGITS,
+    NAN,
+    OK,
+    PROBABILITIES,
+    RECORD_VERSION,
+    REFUSED,
+    SCORES,
+    STATUSES,
+    TIMEOUT,
+    Scalar,
+)
+
+__all__ = [
+    "CRASHED",
+    "FAILED",
+    "LOGITS",
+    "NAN",
+    "OK",
+    "PROBABILITIES",
+    "RECORD_VERSION",
+    "REFUSED",
+    "SCORES",
+    "STATUSES",
+    "TIMEOUT",
+    "Accuracy",
+    "Artifact",
+    "Calibration",
+    "Evaluation",
+    "Job",
+    "OperatorTime",
+    "PhaseMemory",
+    "Preprocessing",
+    "Result",
+    "Run",
+    "Scalar",
+    "Settings",
+    "Source",
+    "TensorSpec",
+    "job_from_dict",
+    "to_dict",
+]
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """Return the record as JSON-ready values (tuples become lists when written)."""
+    return dataclasses.asdict(record)

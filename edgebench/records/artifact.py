@@ -1,0 +1,103 @@
+"""What a conversion made: its manifest, and the source model, images and pixels behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Optional
+
+from edgebench.records.vocabulary import RECORD_VERSION, STRICT
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output: static `shape`, numpy `dtype` name; real = (q - zero_point) * scale where scale > 0."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a decoded image becomes the model's input.
+
+    Resize (host, once): to `resize` -- `()` straight to the input size, `(n,)` the shortest edge to n keeping the
+    aspect, `(h, w)` to just that -- with Pillow's `resample` filter, then a centre crop (or zero padding) to the
+    input size. Normalise (runner): `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    rule: str  # what the user or the model said: "keras:mobilenet_v2", "none", "mean=..", "huggingface"
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    channels: str = "RGB"  # RGB, BGR or L
+    resize: tuple[int, ...] = ()
+    resample: str = "bilinear"  # nearest, bilinear, bicubic, lanczos, box or hamming
+
+
+@dataclass(frozen=True)
+class Source:
+    """The trained model as the user has it. `converter` names the module in `edgebench.converters` that reads it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    converter: str  # keras or huggingface
+    spec: str  # an absolute path, keras:NAME?.. or hf:owner/name
+    sha256: str
+    options: tuple[tuple[str, str], ...] = ()  # what changes the loaded model: ("input_size", "96x96"), ..
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The images that set the ranges of an int8 or int16x8 artifact."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    kind: str  # data or random
+    images: int
+    sha256: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The manifest of one converted file or folder; it lies beside it as `<file>.json`."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    model: str
+    format: str
+    precision: str
+    status: str
+    reason: str
+    path: str  # file name beside the manifest; empty where nothing was made
+    sha256: str
+    size_bytes: int
+    parameters: Optional[int]
+    input: Optional[TensorSpec]
+    output: Optional[TensorSpec]
+    layout: str  # NHWC or NCHW
+    output_kind: str  # logits, probabilities or scores
+    labels: tuple[str, ...]  # empty where the model does not know its labels
+    preprocessing: Optional[Preprocessing]
+    source: Optional[Source]
+    calibration: Optional[Calibration] = None
+    recipe: str = ""  # how it was quantised, in words
+    parity_db: Optional[float] = None  # SQNR of its outputs against the source model's, on the gate's inputs
+    parity_inputs: str = ""  # what the gate ran on: "16 images" or "16 seeded random inputs"
+    notes: tuple[str, ...] = ()
+    tools: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    key: str = ""  # the cache key: source, options, calibration and tool versions
+    version: int = RECORD_VERSION
+
+    @property
+    def variant(self) -> str:
+        """`format:precision`."""
+        return f"{self.format}:{self.precision}"
+
+    @property
+    def label(self) -> str:
+        """Model and variant."""
+        return f"{self.model} {self.variant}"

@@ -1,0 +1,24 @@
+"""The words of the record files: version, statuses, kinds of output, and the strictness they are read back with."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+RECORD_VERSION = 1
+"""History: 1 = the first."""
+
+OK = "ok"
+FAILED = "failed"  # could not be made, or broke in a way nothing below names
+REFUSED = "refused"  # the runtime would not load or invoke it
+CRASHED = "crashed"  # the process died of a signal
+TIMEOUT = "timeout"
+NAN = "nan"  # outputs that are not finite numbers
+STATUSES = (OK, FAILED, REFUSED, CRASHED, TIMEOUT, NAN)
+
+LOGITS = "logits"
+PROBABILITIES = "probabilities"  # never negative, every row sums to one
+SCORES = "scores"  # in 0..1 and not summing to one: independent sigmoids
+
+Scalar = Union[str, int, float, bool, None]
+
+STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}

@@ -1,0 +1,1 @@
+"""Results -> figures: loading, what one says, what is comparable, and what follows from several."""
