@@ -94,6 +94,17 @@ def parse_record(cls: type[R], content: bytes, origin: str) -> R:
         raise UsageError(f"{origin} is not a valid {cls.__name__} record: {where}: {first['msg']}") from error
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a small JSON object. Raises UsageError naming the file where it is none."""
+    try:
+        value = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_RECORD_BYTES else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} holds no JSON object")
+    return value
+
+
 def sha256_file(path: Path) -> str:
     """Hash of a file, or of a folder's relative names and contents."""
     if path.is_dir():

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench import registry
+from edgebench.devices.base import Outcome
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import EdgebenchError
 from edgebench.files import sha256_file
@@ -45,8 +46,22 @@ def run_gate(
     reference: Path,
 ) -> Verdict:
     """Run `file` on the images in `parity` in a fresh process and hold its outputs against `reference` (.npy)."""
-    kind, _, precision = variant.partition(":")
-    runtime = registry.FORMAT_RUNTIMES[kind][0]
+    try:
+        outcome = run_once(device, file, variant, sha256, preprocessing, parity)
+    except EdgebenchError as error:
+        return Verdict(FAILED, f"one run in a fresh process: {error}")
+    run = outcome.run
+    if run.status != OK or outcome.outputs is None:
+        return Verdict(run.status, f"one run in a fresh process: {run.reason}", run.input, run.output)
+    expected = np.load(reference, allow_pickle=False)
+    return judge(run, outcome.outputs, expected, variant.partition(":")[2])
+
+
+def run_once(
+    device: LocalDevice, file: Path, variant: str, sha256: str, preprocessing: Preprocessing, images: Path
+) -> Outcome:
+    """Run an artifact over `images` (uint8 NHWC .npy) in a fresh process on its format's preferred runtime."""
+    runtime = registry.FORMAT_RUNTIMES[variant.partition(":")[0]][0]
     job = Job(
         kind="accuracy",
         artifact=device.put(file, sha256),
@@ -57,19 +72,11 @@ def run_gate(
         output=None,
         layout="",
         preprocessing=preprocessing,
-        images=str(parity.absolute()),
-        images_sha256=sha256_file(parity),
+        images=str(images.absolute()),
+        images_sha256=sha256_file(images),
         settings=Settings(timeout_seconds=TIMEOUT_SECONDS, pin=False),
     )
-    try:
-        outcome = device.run(job, lambda _: None)
-    except EdgebenchError as error:
-        return Verdict(FAILED, f"one run in a fresh process: {error}")
-    run = outcome.run
-    if run.status != OK or outcome.outputs is None:
-        return Verdict(run.status, f"one run in a fresh process: {run.reason}", run.input, run.output)
-    expected = np.load(reference, allow_pickle=False)
-    return judge(run, outcome.outputs, expected, precision)
+    return device.run(job, lambda _: None)
 
 
 def judge(run: Run, outputs: npt.NDArray[np.float32], reference: npt.NDArray[np.float32], precision: str) -> Verdict:
