@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from edgebench.errors import UsageError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT = "split"
 NO_LABEL = -1
 
 
@@ -25,6 +28,7 @@ class Item:
     label: int
     file: Path | None = None
     row: int = 0
+    split: str = ""  # train, val or test; empty where the data say nothing about splits
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,35 @@ class Dataset:
         """Return the dataset with just these items, in this order."""
         return replace(self, items=tuple(self.items[row] for row in rows))
 
+    def of_split(self, split: str) -> Dataset:
+        """Return the dataset with just the items of one split."""
+        return replace(self, items=tuple(item for item in self.items if item.split == split))
 
-def open_folder(path: Path, labels: Sequence[str] | None, splits: Sequence[str]) -> Dataset:
-    """Read class folders, or one flat folder of images without labels."""
-    found = {SPLITS[p.name.lower()]: p for p in _folders(path) if p.name.lower() in SPLITS}
-    root = next((found[split] for split in splits if split in found), path)
-    folders = _folders(root)
-    classes = tuple(labels) if labels else tuple(p.name for p in folders)
-    unknown = [p.name for p in folders if p.name not in classes]
-    if unknown:
-        raise UsageError(
-            f"{root} has the folder {unknown[0]!r}, which is not among the labels {', '.join(classes[:20])}"
-        )
-    items = [Item(str(f.relative_to(path)), classes.index(p.name), f) for p in folders for f in _image_files(p)]
-    if not folders:
-        items = [Item(str(f.relative_to(path)), NO_LABEL, f) for f in _image_files(root)]
+    def preferred(self, splits: Sequence[str]) -> Dataset:
+        """Return the first of `splits` that has items; all items where the data have no splits."""
+        there = {item.split for item in self.items}
+        return next((self.of_split(split) for split in splits if split in there), self)
+
+
+def open_folder(path: Path, labels: Sequence[str] | None) -> Dataset:
+    """Read class folders, below train/val/test where there are such, or one flat folder of images without labels.
+
+    The classes are those of all splits together, so that a split in which one has no images keeps every index.
+    """
+    roots = [(SPLITS[p.name.lower()], p) for p in _folders(path) if p.name.lower() in SPLITS] or [("", path)]
+    folders = [(split, folder) for split, root in roots for folder in _folders(root)]
+    classes = tuple(labels) if labels else tuple(sorted({folder.name for _, folder in folders}))
+    for _, folder in folders:
+        if folder.name not in classes:
+            raise UsageError(
+                f"{folder.parent} has the folder {folder.name!r}, which is not among the labels "
+                f"{', '.join(classes[:20])}"
+            )
+    if folders:
+        found = [(split, classes.index(p.name), file) for split, p in folders for file in _image_files(p)]
+    else:
+        found = [(split, NO_LABEL, file) for split, root in roots for file in _image_files(root)]
+    items = [Item(file.relative_to(path).as_posix(), label, file, split=split) for split, label, file in found]
     return Dataset(path.name, tuple(items), classes)
 
 
@@ -72,12 +90,17 @@ def _image_files(path: Path) -> Iterator[Path]:
 
 
 def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
-    """Read rows of `path,label` or just `path`, relative to the file itself; a header is allowed."""
+    """Read rows of `path,label,split`, `path,label` or just `path`, relative to the file itself.
+
+    A header is allowed; `split` is train, val or test, and a third column that is none of these needs a header that
+    calls it something else.
+    """
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream) if row]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row]
+    header: list[str] = []
     if rows and not (path.parent / rows[0][0]).exists():
-        rows = rows[1:]  # a header
-    names = [row[1].strip() for row in rows if len(row) > 1]
+        header, rows = [name.lower() for name in rows[0]], rows[1:]
+    names = [row[1] for row in rows if len(row) > 1]
     if names and len(names) != len(rows):
         raise UsageError(
             f"{path}: some rows have a label and some have none; give every row `path,label` or just `path`"
@@ -87,8 +110,26 @@ def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
     if unknown:
         raise UsageError(f"{path}: label {unknown[0]!r} is not among the labels {', '.join(classes[:20])}")
     index = [classes.index(name) if classes else int(name) for name in names] or [NO_LABEL] * len(rows)
-    items = [Item(row[0], label, path.parent / row[0]) for row, label in zip(rows, index, strict=True)]
+    splits = _split_column(path, header, rows)
+    items = [
+        Item(row[0], label, path.parent / row[0], split=split)
+        for row, label, split in zip(rows, index, splits, strict=True)
+    ]
     return Dataset(path.name, tuple(items), classes)
+
+
+def _split_column(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    column = header.index(SPLIT) if SPLIT in header else 2
+    named = SPLIT in header or (len(header) <= column and any(len(row) > column for row in rows))
+    if not named:
+        return [""] * len(rows)
+    found = []
+    for row in rows:
+        text = row[column] if len(row) > column else ""
+        if text.lower() not in SPLITS:
+            raise UsageError(f"{path}: the split of {row[0]} is {text!r}, expected train, val or test")
+        found.append(SPLITS[text.lower()])
+    return found
 
 
 def _class_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -96,17 +137,48 @@ def _class_names(names: Sequence[str]) -> tuple[str, ...]:
     return () if all(name.isdigit() for name in names) else tuple(sorted(set(names)))
 
 
-def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str]) -> Dataset:
-    """Read uint8 images and whole-number labels from arrays named x/y, images/labels or x_test/y_test."""
+def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str] | None) -> Dataset:
+    """Read uint8 images and whole-number labels from arrays named x/y, images/labels or x_test/y_test.
+
+    Of several splits the first one of `splits` is read, and all of them where `splits` is None.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError) as error:
+            parts = [
+                _npz_part(path, {name: archive[name] for name in pair if name in archive.files}, pair, split)
+                for pair, split in _npz_pairs(archive.files, splits)
+            ]
+            there = list(archive.files)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
-    pairs = [("x", "y"), ("images", "labels"), *((f"x_{split}", f"y_{split}") for split in splits)]
-    names = next((pair for pair in pairs if pair[0] in arrays), None)
-    if names is None:
-        raise UsageError(f"{path} has the arrays {', '.join(arrays)}: expected images in `x`, `images` or `x_test`")
+    if not parts:
+        raise UsageError(f"{path} has the arrays {', '.join(there)}: expected images in `x`, `images` or `x_test`")
+    shapes = {images.shape[1:] for images, _, _, _ in parts}
+    if len(shapes) > 1:
+        raise UsageError(f"{path}: its splits have images of different shapes, {' and '.join(map(str, shapes))}")
+    images = parts[0][0] if len(parts) == 1 else np.concatenate([part[0] for part in parts])
+    items = [
+        Item(f"{name}[{row}]", int(label), split=split)
+        for _, index, name, split in parts
+        for row, label in enumerate(index)
+    ]
+    return Dataset(
+        path.name, tuple(replace(item, row=row) for row, item in enumerate(items)), tuple(labels or ()), images
+    )
+
+
+def _npz_pairs(there: Sequence[str], splits: Sequence[str] | None) -> list[tuple[tuple[str, str], str]]:
+    """Return the names of the arrays to read, images and labels, with their split."""
+    plain = [(pair, "") for pair in (("x", "y"), ("images", "labels")) if pair[0] in there][:1]
+    named = [((f"x_{name}", f"y_{name}"), SPLITS[name]) for name in SPLITS if f"x_{name}" in there]
+    if plain or splits is None:
+        return plain or named
+    return [pair for split in splits for pair in named if pair[1] == split][:1]
+
+
+def _npz_part(
+    path: Path, arrays: dict[str, npt.NDArray[Any]], names: tuple[str, str], split: str
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], str, str]:
     images = arrays[names[0]]
     if images.ndim == 3:
         images = images[..., None]
@@ -117,5 +189,4 @@ def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str]) ->
     index = arrays[names[1]].reshape(-1) if names[1] in arrays else np.full(len(images), NO_LABEL)
     if len(index) != len(images) or index.dtype.kind not in "iu":
         raise UsageError(f"{path}: `{names[1]}` must hold one whole number for each of the {len(images)} images")
-    items = [Item(f"{names[0]}[{row}]", int(label), row=row) for row, label in enumerate(index)]
-    return Dataset(path.name, tuple(items), tuple(labels or ()), images)
+    return images, index, names[0], split

@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from edgebench.errors import UsageError
 from edgebench.files import atomic_path, sha256_json, write_json
 from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder, open_npz
+from edgebench.images.splits import with_split_file
 from edgebench.records import Evaluation, Preprocessing
 
 FOR_EVALUATION = ("test", "val", "train")
@@ -54,13 +55,19 @@ def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequen
     """Read a folder of class folders, a CSV of paths and labels, or an NPZ of arrays.
 
     `labels` gives the class names in the model's order; without it folder names are sorted as Keras and torchvision
-    sort them. `splits` says which split to prefer where the folder has train/val/test.
+    sort them. `splits` says which split to prefer where the data have train/val/test: by folders, by a column of the
+    CSV, by the names of arrays, or by a split.csv that `edgebench train` wrote beside them.
     Raises UsageError where there is no image to be found.
     """
+    return open_whole(path, labels, splits).preferred(splits)
+
+
+def open_whole(path: Path, labels: Sequence[str] | None = None, splits: Sequence[str] | None = None) -> Dataset:
+    """Read every split there is, each item with the name of its own; of an NPZ only the first of `splits`, if given."""
     if not path.exists():
         raise UsageError(f"no images at {path}: --data takes a folder of class folders, a .csv or an .npz")
     if path.is_dir():
-        dataset = open_folder(path, labels, splits)
+        dataset = open_folder(path, labels)
     elif path.suffix.lower() == ".csv":
         dataset = open_csv(path, labels)
     elif path.suffix.lower() == ".npz":
@@ -69,7 +76,7 @@ def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequen
         raise UsageError(f"{path} is no data set: --data takes a folder of class folders, a .csv or an .npz")
     if not dataset.items:
         raise UsageError(f"no images found in {path}: expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    return dataset
+    return with_split_file(dataset, path)
 
 
 def stratified(labels: npt.NDArray[np.int64], count: int, seed: int) -> list[int]:
