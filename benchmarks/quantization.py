@@ -1,12 +1,12 @@
 """What quantisation costs on trained nets: ours against TFLiteConverter's own, with the same images.
 
-    python benchmarks/quantization.py             about three minutes, most of it training
-    python benchmarks/quantization.py --models DIR   keep the trained nets in DIR and use them again
+    python -m benchmarks.quantization             about three minutes, most of it training
+    python -m benchmarks.quantization --models DIR   keep the trained nets in DIR and use them again
 
-Three nets trained on the digits: the demo's two, and one with GELU, hard-swish and depthwise convolutions. For each,
-every quantised artifact is run on all test images by the runner and held against the Keras model: SQNR of the
-outputs, agreement of the top-1. Exit code 1 where a figure is missed: `tflite:int8` more than 1 dB under
-TFLiteConverter's, dynamic or int16x8 agreeing on less than 99 % of images, int8 on less than 97 %.
+The nets of benchmarks/nets.py, trained on the digits. For each, every quantised artifact is run on all test images by
+the runner and held against the Keras model: SQNR of the outputs, agreement of the top-1. Exit code 1 where a figure is
+missed: `tflite:int8` more than 1 dB under TFLiteConverter's, dynamic or int16x8 agreeing on less than 99 % of images,
+int8 on less than 97 %.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from keras import layers
 
+from benchmarks import nets
 from edgebench import registry
 from edgebench.converters import sources
 from edgebench.converters.keras import converter
@@ -50,42 +49,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="edgebench-quantization-") as name, LocalDevice() as device:
         folder = arguments.models or Path(name)
         missed: list[str] = []
-        for path in trained(folder):
+        for path in nets.trained(folder):
             missed += measure(path, Path(name), device)
     for line in missed:
         print(f"MISSED {line}")
     return 1 if missed else 0
-
-
-def trained(folder: Path) -> list[Path]:
-    """Return the three trained nets, training those that are not in `folder` yet."""
-    names = ("digits-cnn", "digits-mobilenetv2", "digits-mixed")
-    paths = [folder / f"{name}.keras" for name in names]
-    if not all(path.exists() for path in paths[:2]):
-        demo_models.train(folder)
-    if not paths[2].exists():
-        demo_models.train_one(mixed(), paths[2], 12)
-    return paths
-
-
-def mixed() -> Any:
-    """A small net with GELU, hard-swish, depthwise convolutions and residual additions; 32x32 colour input."""
-    keras.utils.set_random_seed(3)
-    pixels = keras.Input((32, 32, 3))
-    flow = layers.Rescaling(1 / 255)(pixels)
-    flow = layers.Activation("gelu")(normalised(layers.Conv2D(16, 3, 2, padding="same", use_bias=False)(flow)))
-    for width, stride, activation in ((32, 1, "hard_swish"), (48, 2, "gelu"), (64, 2, "hard_swish")):
-        depthwise = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False)
-        flow = layers.Activation(activation)(normalised(depthwise(flow)))
-        wide = layers.Activation(activation)(normalised(layers.Conv2D(width, 1, use_bias=False)(flow)))
-        flow = layers.add([wide, normalised(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(wide))])
-    pooled = layers.GlobalAveragePooling2D()(flow)
-    return keras.Model(pixels, layers.Dense(10, activation="softmax")(pooled))
-
-
-def normalised(flow: Any) -> Any:
-    """Batch normalisation that settles in a short training."""
-    return layers.BatchNormalization(momentum=0.9)(flow)
 
 
 def measure(path: Path, folder: Path, device: LocalDevice) -> list[str]:

@@ -2,8 +2,6 @@
 
 - int8 weights use 7 bits (`reduce_range`): x86 processors without VNNI add products in 16 bits, which saturate with 8
   (14.8 dB instead of 21.5 on a small trained net), and an artifact must be right on every processor.
-- dynamic keeps convolutions in float with int8 weights a channel: onnxruntime's ConvInteger takes twice
-  the time and is 10-18 dB worse on trained nets; matrix products do quantise their activations as they come.
 """
 
 from __future__ import annotations
@@ -21,23 +19,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
 from onnxconverter_common import float16
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
-    quantize_dynamic,
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgebench.converters.base import Quantised
+from edgebench.converters.quantize import onnx_dynamic
 from edgebench.errors import ConversionError
 
 FULL, MIXED, AUTO = "full", "mixed", "auto"
-MIN_WEIGHT_ELEMENTS = 1024
 WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 MIXED_OPERATIONS = ["Conv", "MatMul", "Gemm"]
 
@@ -70,7 +66,7 @@ def quantise(
             if precision == "float16":
                 return _float16(prepared, path)
             if precision == "dynamic":
-                return _dynamic(prepared, path)
+                return onnx_dynamic.quantise(prepared, path)
             if inputs is None or not len(inputs):
                 raise ConversionError(f"{precision} needs calibration inputs")
             return _int8(prepared, path, inputs, recipe)
@@ -97,25 +93,6 @@ def _float16(prepared: Path, path: Path) -> Quantised:
     model = float16.convert_float_to_float16(onnx.load(str(prepared)), keep_io_types=True)
     onnx.save(model, str(path))
     return Quantised("weights and arithmetic float16, inputs and outputs float32")
-
-
-def _dynamic(prepared: Path, path: Path) -> Quantised:
-    quantize_dynamic(
-        str(prepared),
-        str(path),
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-    )
-    model = onnx.load(str(path))
-    count = _int8_convolution_weights(model)
-    onnx.save(model, str(path))
-    return Quantised(
-        "matrix products: int8 weights a channel (7 bits used), activations quantised as they come; "
-        "convolutions: int8 weights a channel, computed in float32",
-        (f"{count} convolutions with int8 weights",),
-    )
 
 
 def _int8(prepared: Path, path: Path, inputs: npt.NDArray[np.float32], recipe: str) -> Quantised:
@@ -159,41 +136,6 @@ def audit(model: Any) -> tuple[dict[str, int], dict[str, int]]:
             fed = producers.get(node.input[0]) == "DequantizeLinear" if node.input else False
             (integer if fed else floating)[node.op_type] += 1
     return dict(integer), dict(floating)
-
-
-def _int8_convolution_weights(model: Any) -> int:
-    """Store every convolution's weights as int8 with a scale a channel; return how many."""
-    weights = {value.name: value for value in model.graph.initializer}
-    done: dict[str, str] = {}
-    nodes = []
-    for node in model.graph.node:
-        axis = {"Conv": 0, "ConvTranspose": 1}.get(node.op_type)
-        if axis is not None and node.input[1] in weights:
-            name = node.input[1]
-            values = numpy_helper.to_array(weights[name])
-            if name not in done and values.size >= MIN_WEIGHT_ELEMENTS and values.dtype == np.float32:
-                done[name] = f"{name}_dequantised"
-                nodes.append(_store_int8(model.graph, name, values, axis, done[name]))
-            node.input[1] = done.get(name, name)
-    used = {name for node in model.graph.node for name in node.input}
-    for name in done:
-        if name not in used:
-            model.graph.initializer.remove(weights[name])
-    for index, node in enumerate(nodes):
-        model.graph.node.insert(index, node)
-    return len(done)
-
-
-def _store_int8(graph: Any, name: str, values: npt.NDArray[np.float32], axis: int, output: str) -> Any:
-    others = tuple(index for index in range(values.ndim) if index != axis)
-    scale = np.maximum(np.abs(values).max(axis=others), np.float32(1e-12)) / np.float32(127)
-    shape = tuple(-1 if index == axis else 1 for index in range(values.ndim))
-    integers = np.clip(np.rint(values / scale.reshape(shape)), -127, 127).astype(np.int8)
-    zero = np.zeros(scale.shape, np.int8)
-    for suffix, array in (("int8", integers), ("scale", scale.astype(np.float32)), ("zero", zero)):
-        graph.initializer.append(numpy_helper.from_array(array, f"{name}_{suffix}"))
-    parts = [f"{name}_int8", f"{name}_scale", f"{name}_zero"]
-    return helper.make_node("DequantizeLinear", parts, [output], axis=axis, name=f"{name}_dequantise")
 
 
 @contextlib.contextmanager

@@ -38,3 +38,51 @@ def two_inputs(path: Path) -> Path:
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["sum"])], "two", info[:2], info[2:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
     return path
+
+
+def convolutional(path: Path, width: int = 16, classes: int = 10, group_norm: bool = False, seed: int = 0) -> Path:
+    """Three convolutions with ReLU between, pooled into a Gemm with a bias: NCHW pixels 0-255 of 16x16 -> logits."""
+    generator = np.random.default_rng(seed)
+    nodes, constants, source, before = [], [], "pixels", 3
+    for index in range(3):
+        scale = np.sqrt(2 / (9 * before)) / (128 if index == 0 else 1)
+        weights = (generator.normal(size=(width, before, 3, 3)) * scale).astype(np.float32)
+        bias = (generator.normal(size=width) / 4).astype(np.float32)
+        constants += [numpy_helper.from_array(weights, f"w{index}"), numpy_helper.from_array(bias, f"b{index}")]
+        name, parts = f"conv{index}", [source, f"w{index}", f"b{index}"]
+        convolution = helper.make_node("Conv", parts, [f"c{index}"], pads=[1] * 4, name=name)
+        nodes.append(convolution)
+        normalised = f"c{index}"
+        if group_norm:
+            ones, zeros = np.ones(4, np.float32), np.zeros(4, np.float32)
+            for name, value in (("grouped", [1, 4, -1]), ("whole", [1, width, 16, 16])):
+                constants.append(numpy_helper.from_array(np.array(value, np.int64), f"{name}{index}"))
+            constants += [numpy_helper.from_array(ones, f"g{index}"), numpy_helper.from_array(zeros, f"z{index}")]
+            nodes += [
+                helper.make_node("Reshape", [normalised, f"grouped{index}"], [f"rg{index}"]),
+                helper.make_node("InstanceNormalization", [f"rg{index}", f"g{index}", f"z{index}"], [f"n{index}"]),
+                helper.make_node("Reshape", [f"n{index}", f"whole{index}"], [f"rw{index}"]),
+            ]
+            normalised = f"rw{index}"
+        nodes.append(helper.make_node("Relu", [normalised], [f"r{index}"], name=f"relu{index}"))
+        source, before = f"r{index}", width
+    constants += [
+        numpy_helper.from_array(generator.normal(size=(width, classes)).astype(np.float32), "wd"),
+        numpy_helper.from_array(generator.normal(size=classes).astype(np.float32), "bd"),
+    ]
+    nodes += [
+        helper.make_node("GlobalAveragePool", [source], ["pool"], name="pool"),
+        helper.make_node("Flatten", ["pool"], ["flat"], name="flat"),
+        helper.make_node("Gemm", ["flat", "wd", "bd"], ["logits"], name="dense"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "convolutional",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, classes])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
