@@ -5,15 +5,77 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.records import Job, Run
 
-Progress = Callable[[dict[str, Any]], None]
-"""Called with each progress event: {"event": "phase"|"upload"|.., ..}. Never raises."""
+
+@dataclass(frozen=True)
+class Phase:
+    """The runner is in this phase of its job; `done` of `total` images where it counts them."""
+
+    phase: str
+    done: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A runtime's package begins its way to the device."""
+
+    package: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """`done` of `total` bytes of a file have arrived."""
+
+    name: str
+    done: int
+    total: int
+    bytes_per_second: float
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """The connection broke for `reason` and is made anew; what runs there goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The device measures for `owner`, and this job waits."""
+
+    owner: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing new yet: where Ctrl-C can take hold."""
+
+
+Event = Phase | Carried | Upload | Reconnect | Busy | Waiting
+Progress = Callable[[Event], None]
+"""Called with each thing that happens on a device. Raises nothing but KeyboardInterrupt."""
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """An event with where it happened; `cell` and `kind` of the job, empty outside of one."""
+
+    device: str
+    event: Event
+    cell: str = ""
+    kind: str = ""
+
+
+Listener = Callable[[OnDevice], None]
+"""Called with what happens outside of a job; as Progress, it raises nothing but KeyboardInterrupt."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import queue
 import signal
@@ -14,12 +13,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from edgebench.devices.base import DeviceInfo, Outcome, Progress
+from edgebench.devices.base import DeviceInfo, Outcome, Phase, Progress
 from edgebench.devices.bundle import write_bundle
-from edgebench.devices.returns import read_outcome
+from edgebench.devices.returns import parse_phase, read_outcome
 from edgebench.errors import DeviceError
 from edgebench.files import write_json
 from edgebench.records import Job
@@ -106,7 +106,7 @@ def run_process(command: list[str], timeout: float, progress: Progress) -> tuple
         try:
             assert process.stdout is not None
             for event in _events(process.stdout, deadline):
-                phase = str(event.get("phase", phase))
+                phase = event.phase
                 progress(event)
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except (TimeoutError, subprocess.TimeoutExpired):
@@ -117,8 +117,8 @@ def run_process(command: list[str], timeout: float, progress: Progress) -> tuple
         return code, stderr.read()[-4000:].decode(errors="replace"), phase
 
 
-def _events(stream: IO[bytes], deadline: float) -> Any:
-    """Yield the JSON events of a process's standard output until it closes; TimeoutError at the deadline."""
+def _events(stream: IO[bytes], deadline: float) -> Iterator[Phase]:
+    """Yield the progress in of a process's standard output until it closes; TimeoutError at the deadline."""
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def pump() -> None:
@@ -134,11 +134,8 @@ def _events(stream: IO[bytes], deadline: float) -> Any:
             raise TimeoutError from None
         if line is None:
             return
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # not ours: a library wrote before the stream was protected
-        if isinstance(event, dict):
+        event = parse_phase(line)
+        if event is not None:  # else not ours: a library wrote before the stream was protected
             yield event
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from edgebench.devices.base import Device, Progress
+from edgebench.devices.base import Device, Listener
 from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
 from edgebench.registry import known
@@ -13,11 +13,12 @@ from edgebench.registry import known
 LOCAL_DEVICES = ("cpu", "gpu")
 
 
-def open_device(name: str, project: Path, session: str = "", progress: Progress | None = None) -> Device:
+def open_device(name: str, project: Path, session: str = "", tell: Listener | None = None) -> Device:
     """Return the device called `name`; nothing is connected before it is entered or asked.
 
-    `project` is the folder whose devices.toml counts first. `session` names the profile, so that the jobs a killed
-    host left on the device are picked up by the same profile again. Raises UsageError listing the known names.
+    `tell` hears what happens outside of a job: uploads, new connections. `project` is the folder whose devices.toml
+    counts first. `session` names the profile, so that the jobs a killed host left on the device are picked up by the
+    same profile again. Raises UsageError listing the known names.
     """
     if name in LOCAL_DEVICES:
         return LocalDevice(name)
@@ -28,4 +29,4 @@ def open_device(name: str, project: Path, session: str = "", progress: Progress 
         return device
     from edgebench.devices.ssh.device import SshDevice  # 0.1 s that a profile on this machine does not pay
 
-    return SshDevice(find_device(name, project), session, progress)
+    return SshDevice(find_device(name, project), session, tell)

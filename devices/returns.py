@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.devices.base import Outcome
+from edgebench.devices.base import Outcome, Phase
 from edgebench.errors import UsageError
 from edgebench.files import MAX_RECORD_BYTES, parse_record
 from edgebench.records import CRASHED, FAILED, STATUSES, TIMEOUT, Job, Run
@@ -19,6 +20,8 @@ from edgebench.records import CRASHED, FAILED, STATUSES, TIMEOUT, Job, Run
 MAX_NPY_HEADER = 4096
 MAX_CLASSES = 1_000_000
 MAX_TEXT = 2000
+MAX_LINE = 8192
+MAX_PHASE = 40
 MAX_FACTS = 200
 MAX_OPERATORS = 100_000
 
@@ -59,6 +62,21 @@ def failed(job: Job, status: str, reason: str) -> Outcome:
         settings=job.settings,
     )
     return Outcome(run, None)
+
+
+def parse_phase(line: bytes) -> Phase | None:
+    """Return the progress in one line of the runner's, only known fields of sane values, or None where it is none."""
+    try:
+        value = json.loads(line[:MAX_LINE])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or value.get("event") != "phase":
+        return None
+    phase = value.get("phase")
+    if not isinstance(phase, str) or not phase.replace("_", "").replace("-", "").isalnum() or len(phase) > MAX_PHASE:
+        return None
+    done, total = (value[key] if type(value.get(key)) is int else None for key in ("done", "total"))
+    return Phase(phase, done, total)
 
 
 def clean_text(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.devices.base import Progress
+from edgebench.devices.base import Carried, Progress
 from edgebench.devices.provision.facts import Facts
 from edgebench.devices.provision.plan import Candidate, Plan, make_plan, missing_families
 from edgebench.devices.provision.wheels import NoWheelError, Package, fetch
@@ -45,7 +45,7 @@ def _install_first(
 
 
 def _install(connection: Connection, candidate: Candidate, packages: list[Package], progress: Progress) -> None:
-    progress({"event": "install", "package": packages[0].distribution, "version": packages[0].version})
+    progress(Carried(packages[0].distribution, packages[0].version))
     for package in packages:
         thing = Thing("packages", package.sha256, package.sha256, "", unpack=True)
         send(connection, package.path, thing, progress)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from edgebench.devices.base import Progress
+from edgebench.devices.base import Progress, Reconnect
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.ssh.link import Link, LinkLostError
 from edgebench.errors import DeviceError
@@ -78,7 +78,7 @@ class Connection:
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE_SECONDS
         while True:
-            self._progress({"event": "reconnect", "device": self._config.name, "reason": str(reason)})
+            self._progress(Reconnect(str(reason)))
             try:
                 return self._open()
             except LinkLostError:

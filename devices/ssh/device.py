@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgebench.devices.base import DeviceInfo, Outcome, Progress
+from edgebench.devices.base import Busy, DeviceInfo, Listener, OnDevice, Outcome, Progress, Waiting
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.provision.facts import Facts, read_facts, read_usage
@@ -41,12 +41,16 @@ class SshDevice:
     """
 
     def __init__(
-        self, config: DeviceConfig, session: str = "", progress: Progress | None = None, install: bool = True
+        self,
+        config: DeviceConfig,
+        session: str = "",
+        tell: Listener | None = None,
+        install: bool = True,
     ) -> None:
         self.name = config.name
         self.config = config
-        tell = progress or _silent
-        self._progress: Progress = lambda event: tell({**event, "device": config.name})
+        report = tell or _silent
+        self._progress: Progress = lambda event: report(OnDevice(config.name, event))
         self._session = hashlib.sha256(session.encode()).hexdigest()[:12]
         self._install = install
         self._connection = Connection(config, self._progress)
@@ -154,7 +158,7 @@ class SshDevice:
                 owner = str((holder or {}).get("owner", "someone"))[:100]
                 if time.monotonic() > deadline:
                     raise DeviceError(f"{self.name} has been measuring for {owner} for too long: try again later")
-                progress({"event": "busy", "device": self.name, "owner": owner})
+                progress(Busy(owner))
                 time.sleep(BUSY_PAUSE_SECONDS)
 
     def _wait(self, identifier: str, job: Job, progress: Progress) -> tuple[dict[str, Any], str]:
@@ -168,7 +172,7 @@ class SshDevice:
             if state.get("state") != "running" and not news:
                 return state, reader.phase
             if not news:
-                progress({"event": "waiting"})  # where Ctrl-C can take hold
+                progress(Waiting())  # where Ctrl-C can take hold
             if time.monotonic() > deadline:
                 self._connection.request("kill", id=identifier)
                 return {"state": "done", "code": None}, reader.phase
@@ -212,6 +216,6 @@ class SshDevice:
                 return True
 
 
-def _silent(event: dict[str, Any]) -> None:
+def _silent(event: OnDevice) -> None:
     """Show no progress."""
     del event

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgebench.devices.base import Progress
+from edgebench.devices.base import Progress, Upload
 from edgebench.devices.ssh.connection import Connection
 from edgebench.devices.ssh.link import Link, RefusedByDeviceError
 from edgebench.errors import DeviceError
@@ -108,7 +108,7 @@ def _pieces(link: Link, stream: BinaryIO, offset: int, total: int, thing: Thing,
             reported = elapsed
             rate = (offset - first) / max(elapsed, 1e-9)
             name = thing.name or "-".join(Path(stream.name).stem.split("-")[:2])  # of a wheel: name and version
-            progress({"event": "upload", "name": name, "done": offset, "total": total, "bytes_per_second": rate})
+            progress(Upload(name, offset, total, rate))
 
 
 def _path(answer: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from edgebench.errors import UsageError
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
+from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.pipeline.manifests import Order
 from edgebench.records import OK, Artifact, to_dict
 from edgebench.variants import CALIBRATED, VARIANTS
@@ -182,13 +183,14 @@ class _Display:
         """Print one line above the bar."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def tell(self, event: ConversionEvent) -> None:
         """Render one event of `pipeline.convert`."""
-        if event["event"] == "started":
-            self._progress.update(self._task, description=f"{event['model']} {event['variant']}")
-            return
-        self._progress.advance(self._task)
-        self.line(_summary(event["artifact"], cached=event["event"] == "cached"))
+        match event:
+            case ConversionStarted(model, variant):
+                self._progress.update(self._task, description=f"{model} {variant}")
+            case ConversionFinished(artifact, cached):
+                self._progress.advance(self._task)
+                self.line(_summary(artifact, cached))
 
 
 def _summary(artifact: Artifact, cached: bool) -> str:

@@ -126,7 +126,7 @@ def _opened(name: str) -> Iterator[tuple[SshDevice, Display]]:
     if name in ("cpu", "gpu"):
         raise click.UsageError(f"{name} is this machine: nothing to check or carry over; name a device of {FILE}")
     config = find_device(name, Path.cwd())
-    with Display() as display, SshDevice(config, progress=display.tell) as device:
+    with Display() as display, SshDevice(config, tell=display.tell) as device:
         yield device, display
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from edgebench.devices.base import Device
+from edgebench.pipeline.events import ProfileEvent, Tell
 
 R = TypeVar("R")
 
@@ -15,7 +16,7 @@ R = TypeVar("R")
 class Stoppable:
     """Passes events on until it is stopped; then whoever tells it something is interrupted as by Ctrl-C."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._stopped = threading.Event()
 
@@ -25,7 +26,7 @@ class Stoppable:
     def __exit__(self, *exception: object) -> None:
         self._stopped.set()
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: ProfileEvent) -> None:
         """Pass one event on. Raises KeyboardInterrupt once stopped."""
         if self._stopped.is_set():
             raise KeyboardInterrupt

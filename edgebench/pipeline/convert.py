@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +20,14 @@ from edgebench.measures import accuracy as drift
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict, run_gate
 from edgebench.pipeline.calibration import Images, prepare_images
+from edgebench.pipeline.events import ConversionFinished, ConversionStarted, TellConversion
 from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
 from edgebench.variants import FORMATS
 
-Tell = Callable[[dict[str, Any]], None]
-"""Called with {"event": "started"|"finished"|"cached", "model":, "variant":, "artifact":}; from one thread."""
 
-
-def convert(order: Order, tell: Tell) -> list[Artifact]:
+def convert(order: Order, tell: TellConversion) -> list[Artifact]:
     """Make every variant of the order and return its manifests in the order's order.
 
     A variant that cannot be made is a manifest with its reason. Raises UsageError where the source model cannot be
@@ -41,7 +39,7 @@ def convert(order: Order, tell: Tell) -> list[Artifact]:
         artifact = None if order.force else cache.find(path, order.key(variant))
         if artifact is not None:
             found[variant] = artifact
-            tell({"event": "cached", "model": order.name, "variant": variant, "artifact": artifact})
+            tell(ConversionFinished(artifact, cached=True))
     if len(found) < len(order.variants):
         with _work_folder(order.folder) as work, LocalDevice() as device, ThreadPoolExecutor(1) as pool:
             job = _Conversion(order, work, device, pool, tell, found)
@@ -71,7 +69,7 @@ class _Conversion:
     work: Path
     device: LocalDevice
     pool: ThreadPoolExecutor
-    tell: Tell
+    tell: TellConversion
     found: dict[str, Artifact]
     facts: dict[str, Any] = field(default_factory=dict)
     images: Images | None = None
@@ -125,7 +123,7 @@ class _Conversion:
             self.reference = Path(event["path"])
             self.output_kind = drift.output_kind(np.load(self.reference, allow_pickle=False))
         elif kind == "started":
-            self.tell({"event": "started", "model": self.order.name, "variant": event["variant"]})
+            self.tell(ConversionStarted(self.order.name, event["variant"]))
         elif kind == "failed":
             remaining.remove(event["variant"])
             self._write_failure(event["variant"], FAILED, event["reason"], event["seconds"])
@@ -200,7 +198,7 @@ class _Conversion:
         path = cache.artifact_path(self.order.folder, self.order.name, variant)
         write_json(cache.manifest_path(path), artifact)
         self.found[variant] = artifact
-        self.tell({"event": "finished", "model": self.order.name, "variant": variant, "artifact": artifact})
+        self.tell(ConversionFinished(artifact))
 
 
 def _remove(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgebench.devices.local import LocalDevice
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
+from edgebench.pipeline.events import Decoded, ExamReady, ExamStarted, Tell
 from edgebench.pipeline.scoring import Exam, make_exam
 from edgebench.records import OK, Artifact, Job, Preprocessing, Settings
 
@@ -24,7 +25,7 @@ Rows = tuple[int, ...]
 class Exams:
     """Prepares each exam once, whichever device asks first. Safe to use from several threads."""
 
-    def __init__(self, dataset: Dataset, cache: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, dataset: Dataset, cache: Path, tell: Tell) -> None:
         self._dataset, self._cache, self._tell = dataset, cache, tell
         self._lock = threading.Lock()
         self._made: dict[Any, Exam] = {}
@@ -35,13 +36,13 @@ class Exams:
         key = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
         with self._lock:
             if key not in self._made:
-                self._tell({"event": "exam", "model": artifact.model})
+                self._tell(ExamStarted(artifact.model))
 
                 def tick(done: int, total: int) -> None:
-                    self._tell({"event": "decode", "model": artifact.model, "done": done, "total": total})
+                    self._tell(Decoded(artifact.model, done, total))
 
-                self._made[key] = make_exam(artifact, preprocessing, self._dataset, self._cache, tick)
-                self._tell({"event": "examined", "model": artifact.model, "exam": self._made[key]})
+                exam = self._made[key] = make_exam(artifact, preprocessing, self._dataset, self._cache, tick)
+                self._tell(ExamReady(artifact.model, exam.data.record.skipped, exam.reference_reason))
             return self._made[key]
 
     def images(self, exam: Exam, rows: Rows) -> tuple[Path, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,22 +13,20 @@ from typing import Any
 import numpy as np
 
 from edgebench import registry
-from edgebench.devices.base import Device, DeviceInfo, Outcome
+from edgebench.devices.base import Device, DeviceInfo, OnDevice, Outcome
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, write_json
 from edgebench.images.evaluation import stratified
 from edgebench.measures.latency import enough_processes
 from edgebench.pipeline.artifacts import Found
 from edgebench.pipeline.evaluations import Exams, Rows
+from edgebench.pipeline.events import CellFailed, JobStarted, Resumed, Tell
 from edgebench.pipeline.journal import Journal, exclusive
 from edgebench.pipeline.scoring import Exam, score_outputs
 from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
 from edgebench.runner.preprocess import guess_layout
 
 PLAIN = Preprocessing("none")
-
-Tell = Callable[[dict[str, Any]], None]
-"""Called with what happens: {"event": "job", "cell":, "kind":, "done":, "total":}, {"event": "result", ..}, .."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
         if request.fresh:
             journal.clear()
         if len(journal):
-            tell({"event": "resumed", "device": device.name, "finished": len(journal)})
+            tell(Resumed(device.name, len(journal)))
         sweep = _Sweep(request, device, info, journal, tell)
         cells = [sweep.plan(found) for found in request.found]
         sweep.measure(cells)
@@ -191,19 +189,16 @@ class _Sweep:
         if cell.status != OK:
             return None
         job = self._job(cell, kind, repetition)
-        self._tell(
-            {"event": "job", "device": self._info.name, "cell": cell.name, "kind": kind}
-            | {"done": self._done, "total": self._total}
-        )
+        device, name = self._info.name, cell.name
+        self._tell(JobStarted(device, name, kind, self._done, self._total))
         outcome = self._journal.find(job)
         if outcome is None:
-            where = {"device": self._info.name, "cell": cell.name, "kind": kind}
-            outcome = self._device.run(job, lambda event: self._tell({**event, **where}))
+            outcome = self._device.run(job, lambda event: self._tell(OnDevice(device, event, name, kind)))
             self._journal.add(job, outcome)
         cell.runs.append(outcome.run)
         if outcome.run.status != OK:
             cell.fail(outcome.run.status, f"{kind}: {outcome.run.reason}")
-            self._tell({"event": "failed", "cell": cell.name, "status": cell.status, "reason": cell.reason})
+            self._tell(CellFailed(name, cell.status, cell.reason))
         return outcome
 
     def _job(self, cell: Cell, kind: str, repetition: int) -> Job:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgebench.devices.base import OnDevice
 from edgebench.devices.ssh.device import SshDevice
 from tests.debian import cannot, need
 from tests.devices.jobs import install_odd
@@ -32,12 +33,12 @@ def board(openssh: None, tmp_path: Path) -> Iterator[LocalSshd]:
 
 
 @pytest.fixture
-def events() -> list[dict]:
+def events() -> list[OnDevice]:
     return []
 
 
 @pytest.fixture
-def device(board: LocalSshd, events: list[dict], tmp_path: Path) -> Iterator[SshDevice]:
+def device(board: LocalSshd, events: list[OnDevice], tmp_path: Path) -> Iterator[SshDevice]:
     """A connected device with the odd runtime."""
     with SshDevice(board.config(), "a test", events.append, install=False) as connected:
         install_odd(connected, tmp_path)

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from edgebench.devices.base import Phase
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.pipeline.journal import Journal
@@ -17,18 +18,22 @@ from tests.devices.jobs import install_odd, odd_job
 def main(config: str, folder: Path, jobs: int, seconds: float) -> None:
     journal = Journal(folder / "runs")
 
-    def tell(event):
+    def tell(**event):
         print(json.dumps(event), flush=True)
 
-    with SshDevice(DeviceConfig(**json.loads(config)), "one profile", tell, install=False) as device:
+    def progress(event):
+        if isinstance(event, Phase):
+            tell(event="phase", phase=event.phase)
+
+    with SshDevice(DeviceConfig(**json.loads(config)), "one profile", install=False) as device:
         install_odd(device, folder)
         for number in range(jobs):
             does = {"sleep": seconds, "count": str(folder / f"starts{number}")}
             job = dataclasses.replace(odd_job(device, folder, does), repetition=number)
             if journal.find(job) is None:
-                journal.add(job, device.run(job, tell))
-                tell({"event": "finished", "job": number})
-    tell({"event": "all finished", "runs": len(journal)})
+                journal.add(job, device.run(job, progress))
+                tell(event="finished", job=number)
+    tell(event="all finished", runs=len(journal))
 
 
 if __name__ == "__main__":

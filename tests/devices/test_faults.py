@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgebench.devices.base import Phase, Reconnect
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import sha256_file
@@ -58,11 +59,11 @@ def test_a_link_cut_in_an_upload_goes_on_where_it_stopped(board, tmp_path, event
     file = tmp_path / "model.tflite"
     file.write_bytes(np.random.default_rng(0).bytes(size))
     proxy = CuttingProxy(board.port, limit=size // 2)
-    with SshDevice(board.through(proxy.port), progress=events.append) as device:
+    with SshDevice(board.through(proxy.port), tell=events.append) as device:
         there = device.put(file, sha256_file(file))
         assert device.bytes_sent < 1.3 * size
     proxy.close()
-    assert proxy.cuts == 1 and "reconnect" in {event["event"] for event in events}
+    assert proxy.cuts == 1 and Reconnect in {type(told.event) for told in events}
     assert Path(there).read_bytes() == file.read_bytes()
     assert not list((board.store / "incoming").iterdir())
 
@@ -76,7 +77,7 @@ def test_a_link_cut_in_a_run_costs_nothing(device, board, tmp_path, events):
     thread.join()
     assert outcomes[0].run.status == OK and outcomes[0].outputs.shape == (5, 2)
     assert starts(count) == 1
-    assert [event["done"] for event in events if event.get("phase") == "images"] == [1, 2, 3, 4, 5]
+    assert [event.done for event in events if isinstance(event, Phase) and event.phase == "images"] == [1, 2, 3, 4, 5]
 
 
 def test_a_host_killed_and_started_again_repeats_no_finished_run(board, tmp_path):

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from edgebench.devices.returns import read_outcome
+from edgebench.devices.base import Phase, Waiting
+from edgebench.devices.returns import parse_phase, read_outcome
 from edgebench.devices.ssh.device import SshDevice
-from edgebench.devices.ssh.events import ProgressReader, parse_event
+from edgebench.devices.ssh.events import ProgressReader
 from edgebench.errors import DeviceError
 from edgebench.records import FAILED, OK, Job, Preprocessing, Run, to_dict
 from tests.devices.jobs import QUICK, odd_job
@@ -144,18 +145,16 @@ def test_a_flood_of_progress_is_bounded(device, tmp_path):
     seen = []
     job = odd_job(device, tmp_path, {"print": 40_000_000})
     assert device.run(job, seen.append).run.status == OK
-    assert len([event for event in seen if event["event"] != "waiting"]) < 50
+    assert len([event for event in seen if event != Waiting()]) < 50
 
 
 def test_progress_lets_only_known_fields_of_sane_values_through():
-    assert parse_event(b'{"event": "phase", "phase": "images", "done": 3, "total": 5, "cell": "x"}') == {
-        "event": "phase",
-        "phase": "images",
-        "done": 3,
-        "total": 5,
-    }
+    assert parse_phase(b'{"event": "phase", "phase": "images", "done": 3, "total": 5, "cell": "x"}') == Phase(
+        "images", 3, 5
+    )
+    assert parse_phase(b'{"event": "phase", "phase": "warm-up", "done": "3", "total": true}') == Phase("warm-up")
     for line in (b"", b"[]", b'{"event": "result"}', b'{"event": "phase", "phase": "\\u001b[2J"}', b"[" * 5000):
-        assert parse_event(line) is None
+        assert parse_phase(line) is None
     reader = ProgressReader(lambda event: None)
     reader.feed(b"x" * 10_000)
     assert reader.offset > 2**50

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgebench import registry
+from edgebench.devices.base import Busy, Event, Phase, Upload
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.files import sha256_file
@@ -77,7 +78,7 @@ def test_what_is_there_is_not_sent_again(board: LocalSshd, tmp_path):
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"graph")
     (folder / "variables" / "data").write_bytes(b"")
-    with SshDevice(board.config(), progress=lambda e: None) as device:
+    with SshDevice(board.config(), tell=lambda e: None) as device:
         path = device.put(file, sha256_file(file))
         place = device.put(folder, sha256_file(folder))
         first = device.bytes_sent
@@ -96,16 +97,16 @@ def test_an_upload_tells_its_rate(device, events, tmp_path):
     file = tmp_path / "big"
     file.write_bytes(bytes(2_000_000))
     device.put(file, sha256_file(file))
-    last = [event for event in events if event["event"] == "upload"][-1]
-    assert last["done"] == last["total"] == 2_000_000 and last["bytes_per_second"] > 0
+    last = [told.event for told in events if isinstance(told.event, Upload)][-1]
+    assert last.done == last.total == 2_000_000 and last.bytes_per_second > 0
 
 
 def test_progress_comes_while_the_job_runs(device, tmp_path):
-    seen: list[tuple[float, dict]] = []
+    seen: list[tuple[float, Event]] = []
     begin = time.monotonic()
     job = odd_job(device, tmp_path, {"sleep": 0.3})
     assert device.run(job, lambda event: seen.append((time.monotonic() - begin, event))).run.status == OK
-    counts = [(when, event["done"]) for when, event in seen if event.get("phase") == "images"]
+    counts = [(when, event.done) for when, event in seen if isinstance(event, Phase) and event.phase == "images"]
     assert [done for _, done in counts] == [1, 2, 3, 4, 5]
     assert counts[-1][0] - counts[0][0] > 0.5
 
@@ -120,7 +121,7 @@ def test_a_job_that_takes_too_long_is_a_timeout_and_leaves_no_process(device, bo
 
 def test_one_measurement_at_a_time(device, board, tmp_path):
     """A second host waits for the first, and says for whom."""
-    other_events: list[dict] = []
+    other_events: list[Event] = []
     first = odd_job(device, tmp_path, {"sleep": 0.4})
     spans = {}
 
@@ -137,7 +138,7 @@ def test_one_measurement_at_a_time(device, board, tmp_path):
         measure("second", other, second, other_events.append)
         thread.join()
     assert spans["first"] < spans["second"]
-    assert "@" in next(event["owner"] for event in other_events if event["event"] == "busy")
+    assert "@" in next(event.owner for event in other_events if isinstance(event, Busy))
 
 
 def test_four_devices_take_as_long_as_one(openssh, tmp_path):

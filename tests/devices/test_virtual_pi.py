@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgebench import registry
+from edgebench.devices.base import OnDevice, Phase, Reconnect
 from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh.device import SshDevice
@@ -118,7 +119,7 @@ def test_the_second_profile_sends_little_and_starts_soon(pis, project, converted
         begin, started = time.monotonic(), []
 
         def tell(event, begin=begin, started=started):
-            if event.get("phase") == "imports":
+            if event == Phase("imports"):
                 started.append(time.monotonic() - begin)
 
         with SshDevice(device, session) as connected:
@@ -178,7 +179,7 @@ def test_a_device_without_python_says_so(pis, project):
 
 def test_a_restart_costs_the_job_in_flight_and_no_other(pis, project, tmp_path):
     """The power of the 32-bit Pi is cut in the middle of a job; edgebench waits for it and goes on."""
-    events: list[dict] = []
+    events: list[OnDevice] = []
     config = find_device("virtual-pi-armhf", project).model_copy(update={"store": "~/restart"})
     with SshDevice(config, "restart", events.append, install=False) as device:
         install_odd(device, tmp_path)
@@ -193,7 +194,7 @@ def test_a_restart_costs_the_job_in_flight_and_no_other(pis, project, tmp_path):
         assert outcome.run.reason == "the device restarted while it ran, in phase 'load'"
         assert device.run(odd_job(device, tmp_path, {}), lambda event: None).run.status == OK
         device.remove_all()
-    assert "reconnect" in {event["event"] for event in events}
+    assert Reconnect in {type(told.event) for told in events}
 
 
 def test_nothing_runs_on_after_all_that(pis, profiled):

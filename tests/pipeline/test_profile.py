@@ -15,6 +15,7 @@ from edgebench.images.evaluation import open_dataset
 from edgebench.measures.difference import difference_interval
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.evaluations import Exams
+from edgebench.pipeline.events import Resumed
 from edgebench.pipeline.profile import Request, profile
 from edgebench.records import NAN, OK, REFUSED, Result, Settings
 from edgebench.results.load import load_results
@@ -114,7 +115,7 @@ def test_an_interrupted_profile_goes_on_where_it_stopped(folder, photos, tmp_pat
     whole = Counting()
     profile(request(folder, photos, out), whole, ignore)
     assert len(resumed.jobs) + 5 == len(whole.jobs)
-    assert events[0] == {"event": "resumed", "device": "cpu", "finished": 5}
+    assert events[0] == Resumed("cpu", 5)
     assert len(results) == 4 and not (out / "results/cpu/runs").exists()
 
 

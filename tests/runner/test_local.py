@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgebench import registry
+from edgebench.devices.base import Phase
 from edgebench.devices.local import LocalDevice
 from edgebench.records import CRASHED, FAILED, NAN, OK, REFUSED, TIMEOUT, Job, Preprocessing, Settings
 from tests.models import onnx_models
@@ -49,8 +50,8 @@ def test_accuracy_gives_the_models_own_outputs(device, model, images):
     pixels = (np.load(images).astype(np.float32) / 255 - 0.5) / 0.5
     expected = np.concatenate([session.run(None, {"pixels": image[None]})[0] for image in pixels])
     np.testing.assert_allclose(outcome.outputs, expected, atol=1e-6)
-    assert [event["phase"] for event in phases][:2] == ["imports", "load"]
-    assert phases[-1] == {"event": "phase", "phase": "images", "done": 9, "total": 9}
+    assert [event.phase for event in phases][:2] == ["imports", "load"]
+    assert phases[-1] == Phase("images", 9, 9)
 
 
 def test_latency_keeps_every_sample_and_the_phases_apart(device, model):
