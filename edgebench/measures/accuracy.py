@@ -1,37 +1,49 @@
-"""What an artifact's outputs lose against the reference and the labels. Pure functions over arrays and records."""
+"""What an artifact's outputs say against labels and reference, as counts. Pure functions over arrays.
+
+The outputs are worked on in pieces by all cores, so that a million images need no more memory than ten thousand.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy.special import rel_entr
 
-from edgebench.records import LOGITS, PROBABILITIES, SCORES, Accuracy
+from edgebench.measures.outputs import (
+    CLIP,
+    Bits,
+    Doubles,
+    Floats,
+    Labels,
+    chunks,
+    label_log_probability,
+    pack,
+    probabilities,
+    ranks,
+    ties,
+)
+from edgebench.measures.per_class import class_counts
+from edgebench.records import SCORES, Accuracy
 
-MARGIN = 0.01
-"""A drop below this is not worth telling apart from none: one image in a hundred."""
-CLIP = 1e-7
-"""Probabilities are clipped to CLIP..1-CLIP before the logarithm, as Keras does, so that losses compare with its."""
-
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+BINS = 15
+"""Of the expected calibration error (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017)."""
+EDGES = np.linspace(0.0, 1.0, BINS + 1)
 
 
-@dataclass(frozen=True)
-class AccuracySummary:
-    """Rates in 0..1 derived from the counts; None where not measured. `verdict` is in words."""
+@dataclass
+class _Tally:
+    """What one piece adds: counts and sums by name, and what each image of it chose."""
 
-    top1: float | None
-    top5: float | None
-    loss: float | None
-    top1_reference: float | None
-    top1_drop: float | None
-    top1_drop_low: float | None
-    top1_drop_high: float | None
-    agreement: float | None
-    verdict: str
+    sums: dict[str, float] = field(default_factory=dict)
+    bins: dict[str, Doubles] = field(default_factory=dict)
+    chosen: Labels = field(default_factory=lambda: np.zeros(0, np.int64))
+    reference: Labels | None = None
 
 
 def sqnr_db(outputs: Floats, reference: Floats) -> float:
@@ -42,113 +54,151 @@ def sqnr_db(outputs: Floats, reference: Floats) -> float:
     """
     if outputs.shape != reference.shape:
         raise ValueError(f"outputs {outputs.shape} and reference {reference.shape} differ in shape")
-    signal = float(np.sum(np.square(reference, dtype=np.float64)))
-    noise = float(np.sum(np.square(reference.astype(np.float64) - outputs)))
-    if signal == 0:
-        raise ValueError("the reference outputs are zero everywhere")
-    return math.inf if noise == 0 else 10 * math.log10(signal / noise)
-
-
-def output_kind(outputs: Floats) -> str:
-    """Tell probabilities (rows sum to one), scores (in 0..1) and logits apart by their values."""
-    if outputs.min() < -1e-6 or outputs.max() > 1 + 1e-6:
-        return LOGITS
-    return PROBABILITIES if np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3) else SCORES
+    flat = outputs.reshape(len(outputs), -1), reference.reshape(len(reference), -1)
+    powers = [_powers(*(np.asarray(one[at], np.float64) for one in flat)) for at in chunks(flat[0])]
+    return _ratio_db(math.fsum(p[0] for p in powers), math.fsum(p[1] for p in powers))
 
 
 def cross_entropy(outputs: Floats, labels: Labels, kind: str) -> float | None:
     """Mean cross-entropy in nats; None for scores, whose classes are independent."""
     if kind == SCORES:
         return None
-    values = outputs.astype(np.float64)
-    if kind == LOGITS:
-        shifted = values - values.max(axis=1, keepdims=True)
-        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    else:
-        total = np.maximum(values.sum(axis=1, keepdims=True), CLIP)
-        log_probabilities = np.log(np.clip(values / total, CLIP, 1 - CLIP))
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+    return float(-label_log_probability(outputs.astype(np.float64), labels, kind).mean())
 
 
 def score(
-    outputs: Floats, labels: Labels | None, reference: Floats | None, kind: str, reference_reason: str = ""
+    outputs: Floats,
+    labels: Labels | None,
+    reference: Floats | None,
+    kind: str,
+    reference_reason: str = "",
+    per_class: bool = True,
 ) -> Accuracy:
     """Count what the artifact's outputs (images, classes) got right, and where they differ from the reference's.
 
-    `labels` are indices into the outputs, None where unlabelled. Ties go to the lower index, as argmax has it.
+    `labels` are indices into the outputs, None where unlabelled; arrays may be memory-mapped. `per_class` also keeps
+    the counts of each class and the confusion matrix.
     """
-    top1 = outputs.argmax(axis=1)
-    counts: dict[str, int | float | bool | None] = {}
-    if labels is not None:
-        right = top1 == labels
-        counts["top1_correct"] = int(right.sum())
-        if outputs.shape[1] > 5:
-            first_five = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
-            counts["top5_correct"] = int((first_five == labels[:, None]).any(axis=1).sum())
-        counts["loss"] = cross_entropy(outputs, labels, kind)
+    n, classes = outputs.shape
+
+    def work(at: slice) -> _Tally:
+        piece = None if labels is None else labels[at]
+        return _tally(np.asarray(outputs[at]), piece, None if reference is None else np.asarray(reference[at]), kind)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        tallies = list(pool.map(work, chunks(outputs)))
+    sums = {name: math.fsum(tally.sums[name] for tally in tallies) for name in tallies[0].sums}
+    chosen = np.concatenate([tally.chosen for tally in tallies])
+    means = {name: sums[name] / n for name in _MEANS if name in sums}
+    counts: dict[str, Any] = {name: int(total) for name, total in sums.items() if name in _COUNTS} | means
+    counts |= {name: _bin_sum(tallies, name) for name in tallies[0].bins}
+    right = None if labels is None else chosen == labels
     if reference is not None:
-        reference_top1 = reference.argmax(axis=1)
-        counts["agree"] = int((top1 == reference_top1).sum())
-        ratio = sqnr_db(outputs, reference)
-        counts["exact"] = math.isinf(ratio)
-        counts["sqnr_db"] = None if math.isinf(ratio) else ratio
+        ratio = _ratio_db(sums["signal"], sums["noise"])
+        counts |= {"exact": math.isinf(ratio), "sqnr_db": None if math.isinf(ratio) else ratio}
+    theirs = None if reference is None else np.concatenate([t.reference for t in tallies if t.reference is not None])
+    if labels is not None and right is not None:
+        counts["right"] = pack(right)
+        counts["reference_right"] = "" if theirs is None else pack(theirs == labels)
+        counts["classes"] = class_counts(labels, chosen, theirs, classes) if per_class else None
+    return Accuracy(images=n, reference_reason=reference_reason, **counts)
+
+
+_COUNTS = (
+    *("top1_correct", "top5_correct", "agree", "both_correct", "only_artifact_correct", "only_reference_correct"),
+    *("neither_correct", "other_wrong", "ties"),
+)
+_MEANS = ("loss", "brier", "kl", "cosine", "confidence_change")
+
+
+def _tally(outputs: Floats, labels: Labels | None, reference: Floats | None, kind: str) -> _Tally:
+    values = outputs.astype(np.float64)
+    shares = probabilities(values, kind)
+    found = _Tally({"ties": ties(outputs)}, chosen=outputs.argmax(axis=1))
+    confidence = shares.max(axis=1)
+    if labels is not None:
+        right = found.chosen == labels
+        found.sums |= _against_labels(outputs, values, shares, labels, kind)
+        found.bins = _bins(confidence, right)
+    if reference is not None:
+        found.reference = reference.argmax(axis=1)
+        found.sums |= _against_reference(values, shares, confidence, reference.astype(np.float64), kind)
+        found.sums["agree"] = int((found.chosen == found.reference).sum())
         if labels is not None:
-            reference_right = reference_top1 == labels
-            counts["both_correct"] = int((right & reference_right).sum())
-            counts["only_artifact_correct"] = int((right & ~reference_right).sum())
-            counts["only_reference_correct"] = int((~right & reference_right).sum())
-            counts["neither_correct"] = int((~right & ~reference_right).sum())
-    return Accuracy(images=len(outputs), reference_reason=reference_reason, **counts)  # type: ignore[arg-type]
+            found.sums |= _paired(found.chosen, found.reference, labels)
+    return found
 
 
-def summary(accuracy: Accuracy) -> AccuracySummary:
-    """Derive rates, the drop with its 95 % interval, and the verdict from the counts."""
-    n = accuracy.images
-
-    def rate(count: int | None) -> float | None:
-        return None if count is None or n == 0 else count / n
-
-    drop, low, high, reference = None, None, None, None
-    lost, won = accuracy.only_reference_correct, accuracy.only_artifact_correct
-    if lost is not None and won is not None and accuracy.both_correct is not None:
-        reference = (accuracy.both_correct + lost) / n
-        drop = (lost - won) / n
-        low, high = paired_interval(lost, won, n)
-    return AccuracySummary(
-        top1=rate(accuracy.top1_correct),
-        top5=rate(accuracy.top5_correct),
-        loss=accuracy.loss,
-        top1_reference=reference,
-        top1_drop=drop,
-        top1_drop_low=low,
-        top1_drop_high=high,
-        agreement=rate(accuracy.agree),
-        verdict=_verdict(low, high, n),
-    )
+def _against_labels(outputs: Floats, values: Doubles, shares: Doubles, labels: Labels, kind: str) -> dict[str, float]:
+    own = shares[np.arange(len(labels)), labels]
+    place = ranks(outputs, labels)
+    sums: dict[str, float] = {
+        "top1_correct": int((place == 0).sum()),
+        "brier": float((np.einsum("ij,ij->i", shares, shares) - 2 * own + 1).sum()),
+    }
+    if outputs.shape[1] > 5:
+        sums["top5_correct"] = int((place < 5).sum())
+    if kind != SCORES:
+        sums["loss"] = float(-label_log_probability(values, labels, kind).sum())
+    return sums
 
 
-def paired_interval(lost: int, won: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the difference of two paired proportions, `(lost - won) / n`.
-
-    The adjusted Wald interval of D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference
-    of binomial proportions based on paired data", J. Educ. Behav. Stat. 37 (2012): add one to both discordant counts.
-    """
-    from statistics import NormalDist
-
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    p_lost, p_won = (lost + 1) / (n + 2), (won + 1) / (n + 2)
-    difference = p_lost - p_won
-    spread = z * math.sqrt((p_lost + p_won - difference**2) / (n + 2))
-    return max(-1.0, difference - spread), min(1.0, difference + spread)
+def _bins(confidence: Doubles, right: Bits) -> dict[str, Doubles]:
+    """Bin by confidence, each bin with its upper edge and without its lower one."""
+    place = np.searchsorted(EDGES[1:-1], confidence)
+    weights: dict[str, Any] = {"bin_images": None, "bin_right": right, "bin_confidence": confidence}
+    return {name: np.bincount(place, weight, BINS).astype(np.float64) for name, weight in weights.items()}
 
 
-def _verdict(low: float | None, high: float | None, n: int) -> str:
-    if low is None or high is None:
-        return ""
-    if low > 0:
-        return "real drop"
-    if high < 0:
-        return "real gain"
-    if high <= MARGIN:
-        return f"no drop above {MARGIN:.0%}"
-    return f"undecided: {n} images leave room for a drop of {high:.1%}"
+def _bin_sum(tallies: list[_Tally], name: str) -> tuple[float, ...]:
+    kind: Callable[[float], float] = float if name == "bin_confidence" else int
+    return tuple(kind(math.fsum(tally.bins[name][at] for tally in tallies)) for at in range(BINS))
+
+
+def _against_reference(
+    values: Doubles, shares: Doubles, confidence: Doubles, reference: Doubles, kind: str
+) -> dict[str, float]:
+    theirs = probabilities(reference, kind)
+    signal, noise = _powers(values, reference)
+    sums = {
+        "signal": signal,
+        "noise": noise,
+        "cosine": float(_cosines(values, reference).sum()),
+        "confidence_change": float((confidence - theirs.max(axis=1)).sum()),
+    }
+    if kind != SCORES:
+        mine = np.clip(shares, CLIP, 1.0)  # a quantised probability is often exactly zero
+        mine /= mine.sum(axis=1, keepdims=True)
+        sums["kl"] = float(rel_entr(theirs, mine).sum())
+    return sums
+
+
+def _cosines(values: Doubles, reference: Doubles) -> Doubles:
+    """Return the cosine of each pair of rows; 1 where both are zero, 0 where one is."""
+    product = np.einsum("ij,ij->i", values, reference)
+    norms = np.sqrt(np.einsum("ij,ij->i", values, values) * np.einsum("ij,ij->i", reference, reference))
+    both_zero = ~values.any(axis=1) & ~reference.any(axis=1)
+    return np.where(norms > 0, product / np.where(norms > 0, norms, 1.0), both_zero)
+
+
+def _paired(chosen: Labels, reference: Labels, labels: Labels) -> dict[str, float]:
+    right, theirs = chosen == labels, reference == labels
+    return {
+        "both_correct": int((right & theirs).sum()),
+        "only_artifact_correct": int((right & ~theirs).sum()),
+        "only_reference_correct": int((~right & theirs).sum()),
+        "neither_correct": int((~right & ~theirs).sum()),
+        "other_wrong": int((~right & ~theirs & (chosen != reference)).sum()),
+    }
+
+
+def _powers(values: Doubles, reference: Doubles) -> tuple[float, float]:
+    """Return signal and noise, each a sum of squares."""
+    noise = reference - values
+    return float(np.einsum("ij,ij->", reference, reference)), float(np.einsum("ij,ij->", noise, noise))
+
+
+def _ratio_db(signal: float, noise: float) -> float:
+    if signal == 0:
+        raise ValueError("the reference outputs are zero everywhere")
+    return math.inf if noise == 0 else 10 * math.log10(signal / noise)

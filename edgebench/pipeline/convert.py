@@ -16,7 +16,7 @@ import numpy as np
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
-from edgebench.measures import accuracy as drift
+from edgebench.measures.outputs import output_kind
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict, run_gate
 from edgebench.pipeline.calibration import Images, prepare_images
@@ -121,7 +121,7 @@ class _Conversion:
             self._on_loaded(event, worker)
         elif kind == "reference":
             self.reference = Path(event["path"])
-            self.output_kind = drift.output_kind(np.load(self.reference, allow_pickle=False))
+            self.output_kind = output_kind(np.load(self.reference, allow_pickle=False))
         elif kind == "started":
             self.tell(ConversionStarted(self.order.name, event["variant"]))
         elif kind == "failed":

@@ -15,6 +15,7 @@ from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import EvaluationSet, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
+from edgebench.measures.outputs import output_kind
 from edgebench.pipeline.reference import reference_outputs
 from edgebench.records import Accuracy, Artifact, Preprocessing, Source, TensorSpec
 
@@ -74,7 +75,7 @@ def score_outputs(
     if reference is not None and reference.shape != outputs.shape:
         raise EdgebenchError(f"outputs have shape {outputs.shape}, the source model's {reference.shape}")
     labels = None if exam.labels is None else exam.labels[chosen]
-    kind = artifact.output_kind or drift.output_kind(outputs)
+    kind = artifact.output_kind or output_kind(outputs)
     counts = drift.score(outputs, labels, reference, kind, exam.reference_reason)
     agree = None if host is None or host.shape != outputs.shape else int((host.argmax(1) == outputs.argmax(1)).sum())
     return dataclasses.replace(counts, reference_sha256=exam.reference_sha256, agree_with_host=agree)

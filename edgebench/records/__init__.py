@@ -27,6 +27,7 @@ from edgebench.records.measurement import (
 )
 from edgebench.records.result import (
     Accuracy,
+    ClassCounts,
     Evaluation,
     Result,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Accuracy",
     "Artifact",
     "Calibration",
+    "ClassCounts",
     "Evaluation",
     "Job",
     "OperatorTime",

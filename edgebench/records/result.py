@@ -25,6 +25,23 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class ClassCounts:
+    """Counts of each class, all in the order of the model's outputs; the confusion matrix without its diagonal.
+
+    With a reference, `lost` counts the images of a class that only the reference has right, `won` those that only the
+    artifact has right.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    images: tuple[int, ...]  # that carry this label
+    chosen: tuple[int, ...]  # that were given this class
+    right: tuple[int, ...]
+    confusion: tuple[tuple[int, int, int], ...] = ()  # (label, chosen, images) of every pair that occurs
+    lost: tuple[int, ...] = ()
+    won: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """Counts over the evaluation set, from which every rate and its interval is derived.
 
@@ -47,6 +64,20 @@ class Accuracy:
     agree_with_host: Optional[int] = None  # on a remote device: same top-1 as this artifact gives on the host
     reference_sha256: str = ""
     reference_reason: str = ""  # why there is no reference, where there is none
+    ties: Optional[int] = None  # images whose highest output two classes share; the lower index counts
+    brier: Optional[float] = None  # mean over the images of the squared distance to the true class, 0..2
+    bin_images: tuple[int, ...] = ()  # by confidence, in 15 bins of equal width: images, ..
+    bin_right: tuple[int, ...] = ()  # .. those that are right, ..
+    bin_confidence: tuple[float, ...] = ()  # .. and the sum of their confidences
+    other_wrong: Optional[int] = None  # artifact and reference are both wrong, each with another class
+    kl: Optional[float] = None  # mean Kullback-Leibler divergence from the reference's distribution, in nats
+    cosine: Optional[float] = None  # mean cosine of the output vectors
+    confidence_change: Optional[float] = None  # mean confidence of the first choice, less the reference's
+    right: str = ""  # one bit an image: the first choice is the label; zlib and base64, first image in the highest bit
+    reference_right: str = ""  # the same of the reference
+    host_right: str = ""  # the same of this artifact on the host, on a remote device
+    rows_sha256: str = ""  # of the numbers of the images, where not all of the set were taken
+    classes: Optional[ClassCounts] = None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgebench.measures import accuracy as drift
 from edgebench.measures.latency import LatencySummary, first_and_last, joules_per_image, latency_summary
 from edgebench.measures.stability import stability
+from edgebench.measures.summary import summary as accuracy_summary
 from edgebench.records import OK, PhaseMemory, Result
 from edgebench.results.conditions import calibration_words, conditions, runtime_version, scenario
 
@@ -171,11 +171,11 @@ _TELL_APART = {"source": "source_sha256", "images": "evaluation_sha256", "pixels
 
 def _accuracy_columns(result: Result) -> dict[str, Any]:
     accuracy = result.accuracy
-    summary = drift.summary(accuracy) if accuracy else None
+    summary = accuracy_summary(accuracy) if accuracy else None
     return {
         **{name: getattr(summary, name) if summary else None for name in _ACCURACY},
         "images": accuracy.images if accuracy else None,
-        "drift_verdict": summary.verdict if summary else "",
+        "drift_verdict": str(summary.verdict) if summary else "",
         "sqnr_db": accuracy.sqnr_db if accuracy else None,
         "exact": accuracy.exact if accuracy else None,
         "agreement_with_host": _share(accuracy.agree_with_host, accuracy.images) if accuracy else None,
