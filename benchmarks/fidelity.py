@@ -97,7 +97,7 @@ def job(kind: str, runtime: str, artifact: Artifact, threads: int) -> Job:
         artifact=artifact.path,
         artifact_sha256=artifact.sha256,
         runtime=runtime,
-        runtime_module=registry.RUNTIMES[runtime],
+        runtime_module=registry.find_runtime(runtime).module,
         input=artifact.input,
         output=artifact.output,
         layout=artifact.layout,

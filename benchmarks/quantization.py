@@ -34,7 +34,6 @@ from edgebench.devices.local import LocalDevice
 from edgebench.files import sha256_file
 from edgebench.measures import accuracy as drift
 from edgebench.records import OK, Job, Settings
-from edgebench.registry import FORMAT_RUNTIMES
 
 CALIBRATION_IMAGES = 100
 LIMITS = {"dynamic": 0.99, "int8": 0.97, "int16x8": 0.99}
@@ -93,7 +92,7 @@ def artifacts(model: Any, inputs: npt.NDArray[np.float32], folder: Path) -> dict
     made: dict[str, Path] = {}
     for precision in ("float16", "dynamic", "int8", "int16x8"):
         made[f"tflite:{precision}"] = folder / f"{precision}.tflite"
-        quantize_tflite.quantise(base_tflite.read_bytes(), precision, made[f"tflite:{precision}"], inputs)
+        quantize_tflite.quantise(base_tflite, precision, made[f"tflite:{precision}"], inputs)
     for precision in ("float16", "dynamic", "int8"):
         made[f"onnx:{precision}"] = folder / f"{precision}.onnx"
         quantize_onnx.quantise(base_onnx, precision, made[f"onnx:{precision}"], inputs)
@@ -109,13 +108,13 @@ def artifacts(model: Any, inputs: npt.NDArray[np.float32], folder: Path) -> dict
 
 def run(device: LocalDevice, artifact: Path, model: Any, images: Path) -> npt.NDArray[np.float32]:
     """Return an artifact's outputs on all test images, from the runner in a fresh process."""
-    runtime = FORMAT_RUNTIMES[artifact.suffix.removeprefix(".")][0]
+    runtime = registry.runtimes_of(artifact.suffix.removeprefix("."))[0]
     job = Job(
         kind="accuracy",
         artifact=str(artifact),
         artifact_sha256=sha256_file(artifact),
         runtime=runtime,
-        runtime_module=registry.module_path("runtimes", registry.RUNTIMES, runtime),
+        runtime_module=runtime.module,
         input=None,
         output=None,
         layout="NHWC",

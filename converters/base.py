@@ -56,3 +56,19 @@ class Quantised:
 
     recipe: str  # in words
     notes: tuple[str, ...] = ()
+
+
+class Quantiser(Protocol):
+    """What the module that a `variants.Format` names as its `quantiser` offers, as module-level functions."""
+
+    def input_shape(self, source: Path) -> tuple[int, ...]:
+        """Return the shape of the input of a float graph."""
+
+    def quantise(
+        self, source: Path, precision: str, path: Path, inputs: npt.NDArray[np.float32] | None = None
+    ) -> Quantised:
+        """Write the float graph `source` in `precision` to `path`.
+
+        `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout, None where the precision needs
+        none. Raises ConversionError where the result does not keep what its name says.
+        """

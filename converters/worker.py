@@ -7,6 +7,7 @@ input, which names the images; so they are decoded here for the size that the mo
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -21,12 +22,12 @@ import numpy.typing as npt
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
-from edgebench.converters.base import Quantised, SourceModel
+from edgebench.converters.base import Quantised, Quantiser, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError
 from edgebench.files import parse_record
 from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
-from edgebench.variants import CALIBRATED
+from edgebench.variants import FLOAT, is_calibrated, parts
 
 
 class Worker:
@@ -52,7 +53,7 @@ class Worker:
         source = parse_record(Source, json.dumps(self._request["source"]).encode(), "request")
         wanted = self._request["preprocessing"]
         rule = None if wanted is None else parse_record(Preprocessing, json.dumps(wanted).encode(), "request")
-        self._module = registry.load_module("converters", registry.CONVERTERS, source.converter)
+        self._module = registry.converter_module(source.converter, "converter")
         self._model = self._module.load(source, rule)
 
     def predict(self) -> None:
@@ -93,29 +94,22 @@ class Worker:
         self.emit("done")
 
     def _make(self, variant: str) -> tuple[Path, Quantised]:
-        kind, _, precision = variant.partition(":")
-        if precision == "float32":
-            return self._float(kind), Quantised("")
+        kind, precision = parts(variant)
         source = self._float(kind)
-        path = self._folder / f"{precision}.{kind}"
-        recipe = self._request.get("recipe", "auto")
-        if kind == "tflite":
-            from edgebench.converters.quantize import tflite as quantize_tflite
-
-            content = source.read_bytes()
-            inputs = self._calibration(precision, quantize_tflite.input_shape(content))
-            return path, quantize_tflite.quantise(content, precision, path, inputs, recipe)
-        from edgebench.converters.quantize import onnx as quantize_onnx
-
-        inputs = self._calibration(precision, quantize_onnx.input_shape(source))
-        return path, quantize_onnx.quantise(source, precision, path, inputs, recipe)
+        if precision == FLOAT:
+            return source, Quantised("")
+        chosen = registry.formats()[kind]
+        path = self._folder / f"{precision}{chosen.suffix}"
+        quantiser: Quantiser = importlib.import_module(chosen.quantiser)
+        inputs = self._calibration(precision, quantiser.input_shape(source))
+        return path, quantiser.quantise(source, precision, path, inputs)
 
     def _float(self, kind: str) -> Path:
         """Return the float32 graph of a format, made once; a failure is remembered, not repeated."""
         if kind in self._failures:
-            raise ConversionError(f"there is no float32 graph to start from: {self._failures[kind]}")
+            raise ConversionError(f"there is no {FLOAT} graph to start from: {self._failures[kind]}")
         if kind not in self._floats:
-            path = self._folder / f"float32.{kind}"
+            path = self._folder / f"{FLOAT}{registry.formats()[kind].suffix}"
             try:
                 getattr(self._module, f"to_{kind}")(self._model, path)
             except Exception as error:
@@ -126,7 +120,7 @@ class Worker:
 
     def _calibration(self, precision: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
         """Return preprocessed calibration inputs in the graph's layout, None for precisions without calibration."""
-        if precision not in CALIBRATED:
+        if not is_calibrated(precision):
             return None
         path = self._named_images().get("calibration")
         if not path:

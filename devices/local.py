@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from edgebench import registry
 from edgebench.devices.base import DeviceInfo, Outcome, Phase, Progress
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.returns import parse_phase, read_outcome
@@ -24,13 +25,6 @@ from edgebench.errors import DeviceError
 from edgebench.files import write_json
 from edgebench.records import Job
 
-# runtime -> (module, distribution)
-PACKAGES = {
-    "litert": ("ai_edge_litert", "ai-edge-litert"),
-    "tflite-runtime": ("tflite_runtime", "tflite-runtime"),
-    "onnxruntime": ("onnxruntime", "onnxruntime"),
-    "tensorflow": ("tensorflow", "tensorflow"),
-}
 GPU_FILES = ("/dev/nvidiactl", "/dev/dri/renderD128", "/dev/kgsl-3d0", "/dev/mali0", "/dev/dxg")
 
 
@@ -63,9 +57,9 @@ class LocalDevice:
         if self.name == "gpu" and not any(Path(path).exists() for path in GPU_FILES):
             raise DeviceError("this machine has no GPU that its system shows: use --device cpu")
         found = {
-            runtime: importlib.metadata.version(distribution)
-            for runtime, (module, distribution) in PACKAGES.items()
-            if importlib.util.find_spec(module) is not None
+            runtime.name: importlib.metadata.version(runtime.distribution)
+            for runtime in registry.runtimes().values()
+            if importlib.util.find_spec(runtime.package) is not None
         }
         return DeviceInfo(self.name, found)
 

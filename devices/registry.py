@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from edgebench.devices.base import Device, Listener
 from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
-from edgebench.registry import known
+from edgebench.registry import find_device as find_opener
 
 LOCAL_DEVICES = ("cpu", "gpu")
 
@@ -22,10 +21,9 @@ def open_device(name: str, project: Path, session: str = "", tell: Listener | No
     """
     if name in LOCAL_DEVICES:
         return LocalDevice(name)
-    others = known("devices", {})
-    if name in others:
-        module, _, attribute = others[name].partition(":")
-        device: Device = getattr(importlib.import_module(module), attribute or "open_device")(name)
+    opener = find_opener(name)
+    if opener is not None:
+        device: Device = opener(name)
         return device
     from edgebench.devices.ssh.device import SshDevice  # 0.1 s that a profile on this machine does not pay
 

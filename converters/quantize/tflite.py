@@ -71,14 +71,15 @@ class Audit:
 
 
 def quantise(
-    content: bytes, precision: str, path: Path, inputs: npt.NDArray[np.float32] | None = None, recipe: str = AUTO
+    source: Path, precision: str, path: Path, inputs: npt.NDArray[np.float32] | None = None, recipe: str = AUTO
 ) -> Quantised:
-    """Write the .tflite `content` in `precision` to `path`.
+    """Write the .tflite `source` in `precision` to `path`.
 
     `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout; int8 and int16x8 need them. `recipe`
     is `full` (every operator the runtime has an integer kernel for), `mixed` (convolutions and matrix products only,
     for transformers) or `auto`. Raises ConversionError where the result does not keep what its name says.
     """
+    content = source.read_bytes()
     if precision in ("float16", "dynamic"):
         path.write_bytes(_apply(content, _FLOAT16 if precision == "float16" else _dynamic(), None))
         words = "weights float16, computed in float32"
@@ -104,9 +105,9 @@ def quantise(
     )
 
 
-def input_shape(content: bytes) -> tuple[int, ...]:
+def input_shape(source: Path) -> tuple[int, ...]:
     """Return the shape of a .tflite graph's first input."""
-    graph = _model(content).subgraphs[0]
+    graph = _model(source.read_bytes()).subgraphs[0]
     return tuple(int(edge) for edge in graph.tensors[graph.inputs[0]].shape)
 
 

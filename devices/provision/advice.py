@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edgebench import registry
 from edgebench.devices.provision.facts import Facts
 from edgebench.devices.provision.plan import DISTRIBUTIONS, FAMILIES, make_plan, usable_runtimes
-from edgebench.variants import VARIANTS
 
 THROTTLE_NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 HAPPENED = 16  # the same bits, moved by this: since the device started
@@ -39,7 +39,7 @@ def what_runs(facts: Facts) -> dict[str, str]:
     there, plan = usable_runtimes(facts), make_plan(facts)
     rows = {}
     for family, runtimes in FAMILIES.items():
-        precisions = ", ".join(variant.split(":")[1] for variant in VARIANTS if variant.startswith(family))
+        precisions = ", ".join(registry.formats()[family].precisions)
         present = [f"{runtime} {there[runtime]}" for runtime in runtimes if runtime in there]
         candidates = plan.candidates.get(family)
         if present:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgebench import registry
 from edgebench.devices.provision.facts import Facts
 
 LAST_TFLITE_RUNTIME_PYTHON = 11  # tflite-runtime 2.14.0 is the last one: Python 3.9 to 3.11, built for numpy < 2
-FAMILIES = {"tflite": ("litert", "tflite-runtime"), "onnx": ("onnxruntime",)}
-DISTRIBUTIONS = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime", "onnxruntime": "onnxruntime"}
+CARRIED = {name: runtime for name, runtime in registry.runtimes().items() if runtime.requirements}
+FAMILIES = {
+    format: names
+    for format in registry.formats()
+    if (names := tuple(name for name, runtime in CARRIED.items() if format in runtime.formats))
+}
+DISTRIBUTIONS = {name: runtime.distribution for name, runtime in registry.runtimes().items()}
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,6 @@ def usable_runtimes(facts: Facts) -> dict[str, str]:
     """Return runtime -> version: what was carried over, and what the device's own Python has beside numpy."""
     own = facts.packages if "numpy" in facts.packages else {}
     found = {runtime: own[package] for runtime, package in DISTRIBUTIONS.items() if package in own}
-    if "tensorflow" in own:
-        found["tensorflow"] = own["tensorflow"]
     return {**found, **{runtime: there.version for runtime, there in facts.environments.items()}}
 
 

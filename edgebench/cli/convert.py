@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from edgebench import registry
 from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.errors import UsageError
@@ -19,12 +20,22 @@ from edgebench.pipeline.convert import convert
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.pipeline.manifests import Order
 from edgebench.records import OK, Artifact, to_dict
-from edgebench.variants import CALIBRATED, VARIANTS
+from edgebench.variants import is_calibrated, parts
 
 ALL = "all"
 
 
-@click.command(name="convert")
+class _ListsVariants(click.Command):
+    """Ends its help with the variants there are, those of other packages too: only this installation knows them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of formats and precisions."""
+        del ctx
+        with formatter.section("Variants"):
+            formatter.write_dl([(name, ", ".join(one.precisions)) for name, one in registry.formats().items()])
+
+
+@click.command(name="convert", cls=_ListsVariants)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--to",
@@ -33,7 +44,7 @@ ALL = "all"
     default=(ALL,),
     show_default=True,
     metavar="FORMAT:PRECISION",
-    help=f"{', '.join(VARIANTS)}, a format alone (tflite), or all; may be repeated.",
+    help="A variant such as tflite:int8 (they are listed below), a format alone (tflite), or all; may be repeated.",
 )
 @click.option(
     "--data",
@@ -100,13 +111,14 @@ def command(
 
 def expand(targets: tuple[str, ...]) -> tuple[str, ...]:
     """Return the variants meant by `--to` values, in the usual order; a format alone means all its precisions."""
-    chosen: set[str] = set()
+    known, chosen = registry.all_variants(), set[str]()
     for target in targets:
-        matches = [v for v in VARIANTS if target in (ALL, v, v.partition(":")[0])]
+        matches = [variant for variant in known if target in (ALL, variant, parts(variant)[0])]
         if not matches:
-            raise UsageError(f"unknown target --to {target}: known are {', '.join(VARIANTS)}, tflite, onnx and all")
+            formats = ", ".join(registry.formats())
+            raise UsageError(f"unknown target --to {target}: known are {', '.join(known)}, {formats} and all")
         chosen.update(matches)
-    return tuple(variant for variant in VARIANTS if variant in chosen)
+    return tuple(variant for variant in known if variant in chosen)
 
 
 def _orders(
@@ -135,7 +147,7 @@ def _orders(
 
 
 def _check_images(variants: tuple[str, ...], data: Path | None, random: bool) -> None:
-    wanted = [variant for variant in variants if variant.partition(":")[2] in CALIBRATED]
+    wanted = [variant for variant in variants if is_calibrated(parts(variant)[1])]
     if wanted and data is None and not random:
         raise UsageError(
             f"{', '.join(wanted)} {'need' if len(wanted) > 1 else 'needs'} images to calibrate on: give --data with "

@@ -16,11 +16,8 @@ from edgebench.errors import EdgebenchError
 from edgebench.files import sha256_file
 from edgebench.measures import accuracy as drift
 from edgebench.records import FAILED, NAN, OK, Job, Preprocessing, Run, Settings, TensorSpec
+from edgebench.variants import PRECISIONS, parts
 
-FLOAT32_DB = 60.0
-FLOAT16_DB = 20.0
-"""A float16 number has 11 significant bits (its rounding alone is 74 dB down). Trained nets keep 60-70 dB, untrained
-deep ones 25-45; below 20 dB (10 % of error) something else is wrong: an overflow at 65504, a constant that vanished."""
 TIMEOUT_SECONDS = 900.0
 
 
@@ -54,20 +51,20 @@ def run_gate(
     if run.status != OK or outcome.outputs is None:
         return Verdict(run.status, f"one run in a fresh process: {run.reason}", run.input, run.output)
     expected = np.load(reference, allow_pickle=False)
-    return judge(run, outcome.outputs, expected, variant.partition(":")[2])
+    return judge(run, outcome.outputs, expected, parts(variant)[1])
 
 
 def run_once(
     device: LocalDevice, file: Path, variant: str, sha256: str, preprocessing: Preprocessing, images: Path
 ) -> Outcome:
     """Run an artifact over `images` (uint8 NHWC .npy) in a fresh process on its format's preferred runtime."""
-    runtime = registry.FORMAT_RUNTIMES[variant.partition(":")[0]][0]
+    runtime = registry.runtimes_of(parts(variant)[0])[0]
     job = Job(
         kind="accuracy",
         artifact=device.put(file, sha256),
         artifact_sha256=sha256,
-        runtime=runtime,
-        runtime_module=registry.module_path("runtimes", registry.RUNTIMES, runtime),
+        runtime=runtime.name,
+        runtime_module=runtime.module,
         input=None,
         output=None,
         layout="",
@@ -96,7 +93,7 @@ def judge(run: Run, outputs: npt.NDArray[np.float32], reference: npt.NDArray[np.
     ratio = drift.sqnr_db(outputs, reference)
     if math.isinf(ratio):
         return verdict(OK, "", None, "outputs equal the source model's bit for bit on the gate's inputs")
-    required = {"float32": FLOAT32_DB, "float16": FLOAT16_DB}.get(precision, -math.inf)
+    required = PRECISIONS[precision].least_parity_db if precision in PRECISIONS else -math.inf
     if ratio < required:
         return verdict(FAILED, f"parity with the source model is {ratio:.1f} dB, {required:.0f} are required", ratio)
     spread = float(np.ptp(reference, axis=0).max())

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgebench import registry
 from edgebench.errors import UsageError
 from edgebench.files import read_record, sha256_file, size_bytes
 from edgebench.records import OK, Artifact, Preprocessing
-from edgebench.variants import FORMATS
+from edgebench.variants import Format
 
-SUFFIXES = {f".{kind}": kind for kind in FORMATS}
 UNKNOWN_PRECISION = "unknown"
 BASELINE = "baseline"
 
@@ -48,6 +48,16 @@ def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, g
     return [dataclasses.replace(item, group=group) for item in found.values()]
 
 
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file or folder, by its name's ending or by the file that marks such a folder."""
+    marked = (one for one in registry.formats().values() if one.marker and (path / one.marker).exists())
+    return _named(path) or next(marked, None)
+
+
+def _named(path: Path) -> Format | None:
+    return next((one for one in registry.formats().values() if one.suffix == path.suffix), None)
+
+
 def _refuse_namesakes(found: Mapping[Path, Found]) -> None:
     seen: dict[str, Path] = {}
     for path, item in found.items():
@@ -62,11 +72,11 @@ def _refuse_namesakes(found: Mapping[Path, Found]) -> None:
 
 def _find(path: Path, preprocessing: Preprocessing | None) -> list[Found]:
     manifest = Path(f"{path}.json")
-    if path.suffix in SUFFIXES or (path / "saved_model.pb").exists():
+    if format_of(path) is not None:
         return [_with_manifest(manifest)] if manifest.exists() else [_bare(path, preprocessing)]
     if path.is_dir():
-        manifests = (p for p in sorted(path.rglob("*.json")) if Path(p.stem).suffix in SUFFIXES)
-        bare = (p for p in sorted(path.iterdir()) if p.suffix in SUFFIXES and not Path(f"{p}.json").exists())
+        manifests = (p for p in sorted(path.rglob("*.json")) if _named(Path(p.stem)) is not None)
+        bare = (p for p in sorted(path.iterdir()) if _named(p) is not None and not Path(f"{p}.json").exists())
         return [_with_manifest(p) for p in manifests] + [_bare(p, preprocessing) for p in bare]
     if path.suffix == ".json":
         return [_with_manifest(path)]
@@ -88,11 +98,13 @@ def _with_manifest(manifest: Path) -> Found:
 
 
 def _bare(path: Path, preprocessing: Preprocessing | None) -> Found:
+    found = format_of(path)
+    assert found is not None
     if not path.is_dir() and path.stat().st_size == 0:
         raise UsageError(f"{path} is empty: convert or copy it again")
     artifact = Artifact(
         model=path.stem,
-        format=SUFFIXES.get(path.suffix, "savedmodel"),
+        format=found.name,
         precision=UNKNOWN_PRECISION,
         status=OK,
         reason="",

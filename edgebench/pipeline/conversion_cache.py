@@ -10,11 +10,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from edgebench import __version__
+from edgebench import __version__, registry
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record, sha256_file, sha256_json
 from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
-from edgebench.variants import CALIBRATED
+from edgebench.variants import is_calibrated, parts
 
 FRAMEWORKS = {
     "keras": ("tensorflow", "keras"),
@@ -47,12 +47,12 @@ def conversion_key(
     labels: tuple[str, ...],
 ) -> str:
     """Hash of everything that decides an artifact and its manifest."""
-    kind, _, precision = variant.partition(":")
+    kind, precision = parts(variant)
     content: dict[str, Any] = {
         "source": [source.sha256, source.options],
         "preprocessing": None if preprocessing is None else to_dict(preprocessing),
         "variant": variant,
-        "calibration": to_dict(calibration) if calibration and precision in CALIBRATED else None,
+        "calibration": to_dict(calibration) if calibration and is_calibrated(precision) else None,
         "labels": labels,
         "tools": tool_versions(source.converter, kind),
         "code": _code(),
@@ -62,8 +62,8 @@ def conversion_key(
 
 def artifact_path(folder: Path, name: str, variant: str) -> Path:
     """Return where the artifact of a variant lies; its manifest is beside it as `<file>.json`."""
-    kind, _, precision = variant.partition(":")
-    return folder / f"{name}-{precision}.{kind}"
+    kind, precision = parts(variant)
+    return folder / f"{name}-{precision}{registry.formats()[kind].suffix}"
 
 
 def manifest_path(artifact: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgebench import registry
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
@@ -24,7 +25,7 @@ from edgebench.pipeline.events import ConversionFinished, ConversionStarted, Tel
 from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
-from edgebench.variants import FORMATS
+from edgebench.variants import FLOAT, parts
 
 
 def convert(order: Order, tell: TellConversion) -> list[Artifact]:
@@ -98,13 +99,10 @@ class _Conversion:
                 self._collect(wait=True)
 
     def _request(self, variants: list[str]) -> dict[str, Any]:
-        finished = {
-            kind: cache.artifact_path(self.order.folder, self.order.name, f"{kind}:float32") for kind in FORMATS
-        }
         floats = {
-            kind: str(path.absolute())
-            for kind, path in finished.items()
-            if (made := self.found.get(f"{kind}:float32")) is not None and made.status == OK
+            parts(variant)[0]: str(cache.artifact_path(self.order.folder, self.order.name, variant).absolute())
+            for variant, made in self.found.items()
+            if made.precision == FLOAT and made.status == OK
         }
         return {
             "mode": "convert",
@@ -182,10 +180,13 @@ class _Conversion:
         if verdict.status != OK:
             self._record(variant, event, verdict, None)
             return
-        if variant in ("tflite:float32", "onnx:float32"):
-            shutil.copyfile(made, place)  # the worker still makes the other precisions from it
-        else:
+        kind, precision = parts(variant)
+        if precision != FLOAT or len(registry.formats()[kind].precisions) == 1:
             made.rename(place)
+        elif made.is_dir():
+            shutil.copytree(made, place)  # the worker still makes the other precisions from it
+        else:
+            shutil.copyfile(made, place)
         self._record(variant, event, verdict, place)
 
     def _write_failure(self, variant: str, status: str, reason: str, seconds: float) -> None:

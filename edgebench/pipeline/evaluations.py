@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgebench import registry
 from edgebench.devices.local import LocalDevice
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
@@ -62,7 +63,7 @@ class Exams:
 
         None where this machine cannot run it. So a kernel that differs there is not taken for quantisation drift.
         """
-        runtime = "litert" if job.runtime == "tflite-runtime" else job.runtime
+        runtime = registry.find_runtime(job.runtime).stand_in or job.runtime
         key = sha256_json([job.artifact_sha256, job.images_sha256, runtime, dataclasses.asdict(job.preprocessing)])
         path = self._cache / "host-outputs" / f"{key[:16]}.npy"
         with self._lock:

@@ -12,7 +12,7 @@ from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
 from edgebench.records import Artifact, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout
-from edgebench.variants import CALIBRATED
+from edgebench.variants import is_calibrated, parts
 
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
 
@@ -54,9 +54,9 @@ class Made:
 
 def describe(order: Order, variant: str, made: Made) -> Artifact:
     """Return the manifest of one variant, finished or failed."""
-    kind, _, precision = variant.partition(":")
+    kind, precision = parts(variant)
     verdict, place, event = made.verdict, made.place, made.event
-    calibration = order.images.calibration if precision in CALIBRATED else None
+    calibration = order.images.calibration if is_calibrated(precision) else None
     return Artifact(
         model=order.name,
         format=kind,

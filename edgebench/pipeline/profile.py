@@ -104,7 +104,8 @@ class _Sweep:
     def plan(self, found: Found) -> Cell:
         """Choose the runtime for an artifact, or say why none will do."""
         artifact = found.artifact
-        choices = (self._request.runtime,) if self._request.runtime else registry.FORMAT_RUNTIMES[artifact.format]
+        chosen = self._request.runtime
+        choices = (chosen,) if chosen else tuple(runtime.name for runtime in registry.runtimes_of(artifact.format))
         present = [runtime for runtime in choices if runtime in self._info.runtimes]
         cell = Cell(artifact, found.file, present[0] if present else choices[0], found.group)
         if artifact.status != OK:
@@ -210,7 +211,7 @@ class _Sweep:
             artifact=self._device.put(cell.file, artifact.sha256),
             artifact_sha256=artifact.sha256,
             runtime=cell.runtime,
-            runtime_module=registry.module_path("runtimes", registry.RUNTIMES, cell.runtime),
+            runtime_module=registry.find_runtime(cell.runtime).module,
             input=artifact.input,
             output=artifact.output,
             layout=artifact.layout,
@@ -226,7 +227,7 @@ class _Sweep:
 def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data: bool) -> str:
     """Name a result's file; what differs from the defaults is in it, so that it does not replace the default's."""
     parts = [artifact.model, artifact.format, artifact.precision]
-    parts += [runtime] if runtime != registry.FORMAT_RUNTIMES[artifact.format][0] else []
+    parts += [runtime] if runtime != registry.runtimes_of(artifact.format)[0].name else []
     parts += [f"{settings.threads}threads"] if settings.threads != 1 else []
     parts += [f"batch{settings.batch}"] if settings.batch != 1 else []
     parts += [f"{settings.rate_hz:g}hz"] if settings.rate_hz else []

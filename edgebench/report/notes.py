@@ -9,8 +9,8 @@ from edgebench.records import Result
 from edgebench.results.findings import baseline
 from edgebench.results.rows import Row
 from edgebench.units import count, milliseconds
+from edgebench.variants import FLOAT, PRECISIONS
 
-INTEGER = ("int8", "int16x8", "dynamic")
 NAMED = 5  # how many names stand in a sentence before the rest is counted
 
 
@@ -75,7 +75,7 @@ def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
     slower = []
     for row in rows:
         base = baseline(rows, row)
-        if base is None or row.emulated or row.precision not in INTEGER:
+        if base is None or row.emulated or not _in_integers(row):
             continue
         if (row.latency_ms_low or 0) > (base.latency_ms_high or 1e99):
             slower.append(
@@ -90,8 +90,12 @@ def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
+def _in_integers(row: Row) -> bool:
+    return row.precision in PRECISIONS and PRECISIONS[row.precision].integers
+
+
 def _parity_notes(rows: Sequence[Row]) -> Iterator[str]:
-    floats = [row.parity_db for row in rows if row.precision == "float32" and row.parity_db is not None]
+    floats = [row.parity_db for row in rows if row.precision == FLOAT and row.parity_db is not None]
     if floats:
         yield (
             f"Conversion gate: every float32 artifact here matched its source model to {min(floats):.0f} dB or better "

@@ -17,15 +17,11 @@ from plotly.io.json import to_json_plotly
 from edgebench.report.content import Group
 from edgebench.results.rows import Row
 from edgebench.units import milliseconds, percent, points, size
+from edgebench.variants import FORMATS, PRECISIONS
 
-COLOURS = {
-    "float32": "#4c78a8",
-    "float16": "#2a9d8f",
-    "dynamic": "#e9a23b",
-    "int8": "#d1495b",
-    "int16x8": "#8e6bbf",
-}
-SHAPES = {"savedmodel": "diamond", "tflite": "circle", "onnx": "square"}
+PALETTE = ("#4c78a8", "#2a9d8f", "#e9a23b", "#d1495b", "#8e6bbf", "#7f5539", "#5c9a3d", "#c06c9e")
+COLOURS = dict(zip(PRECISIONS, PALETTE, strict=False))
+SHAPES = dict(zip(FORMATS, ("diamond", "circle", "square"), strict=False))
 GREY = "#9aa3ad"
 LEAST_TICKS = 4
 

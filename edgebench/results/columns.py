@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from edgebench.variants import FORMATS, PRECISIONS
+
 DESCRIPTIONS = {
     "model": "Name of the source model, the trained model as it was given.",
-    "format": "savedmodel, tflite or onnx.",
-    "precision": "float32; float16; dynamic (int8 weights, float activations); int8 (integers throughout, calibrated); "
-    "int16x8 (int8 weights, int16 activations).",
+    "format": f"{', '.join(FORMATS)}; others with the package that adds them.",
+    "precision": "; ".join(f"{one.name} ({one.words})" for one in PRECISIONS.values()) + ".",
     "device": "Where it ran.",
     "runtime": "What ran it.",
     "status": "ok, or what went wrong: failed, refused (the runtime would not run it), crashed, timeout, nan.",

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgebench import registry
 from edgebench.records import Result, Scalar, Settings
 from edgebench.units import count
-from edgebench.variants import VARIANTS
 
 RANKING_SETTINGS = (
     "threads",
@@ -108,7 +108,8 @@ def newest_only(results: Iterable[Result]) -> tuple[list[Result], list[Result]]:
 
 def _reading_order(result: Result) -> tuple[str, str, int, str, str]:
     variant = result.artifact.variant
-    place = VARIANTS.index(variant) if variant in VARIANTS else len(VARIANTS)
+    known = registry.all_variants()
+    place = known.index(variant) if variant in known else len(known)
     return result.artifact.model, result.device, place, variant, result.created
 
 

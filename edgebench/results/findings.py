@@ -9,6 +9,7 @@ from edgebench.measures.stability import STABLE
 from edgebench.results.conditions import Conditions
 from edgebench.results.rows import Row
 from edgebench.units import count, milliseconds, percent, points, ratio, size
+from edgebench.variants import FLOAT
 
 Figure = Callable[[Row], "float | None"]
 KEPT = "with no loss shown"
@@ -63,7 +64,7 @@ def baseline(rows: Sequence[Row], row: Row) -> Row | None:
             other
             for other in rows
             if other.ok
-            and other.precision == "float32"
+            and other.precision == FLOAT
             and other is not row
             and (other.subject, other.format) == (row.subject, row.format)
         ),

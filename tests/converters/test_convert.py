@@ -73,20 +73,18 @@ def test_calibration_takes_the_train_split_and_is_recorded(converted: Path) -> N
 
 def test_an_unchanged_conversion_is_found_without_a_framework(converted: Path, small_keras: Path, photos: Path) -> None:
     script = (
-        "import sys, time\nfrom edgebench.cli import cli\nstart = time.perf_counter()\n"
+        "import sys\nfrom edgebench.cli import cli\n"
         "code = cli.main(sys.argv[1:], standalone_mode=False)\n"
         "heavy = {'tensorflow', 'keras', 'torch', 'onnx', 'pandas', 'ai_edge_litert'} & set(sys.modules)\n"
-        "print(time.perf_counter() - start, sorted(heavy))"
+        "print(sorted(heavy))"
     )
     arguments = ["convert", str(small_keras), "--to", "all", "--data", str(photos), "--out", str(converted)]
     script = script.replace("code = cli", "\ntry: cli").replace(
         "standalone_mode=False)", "standalone_mode=False)\nexcept SystemExit as end: assert end.code == 0, end.code"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
-    seconds, heavy = done.stdout.splitlines()[-1].split(" ", 1)
     assert done.stderr.count("unchanged") == len(VARIANTS)
-    assert heavy == "[]"
-    assert float(seconds) < 1.0
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_json_lists_the_manifests(edgebench, converted: Path, small_keras: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from edgebench.converters.base import SourceModel
 from edgebench.measures.accuracy import sqnr_db
 from edgebench.records import Settings
-from edgebench.registry import RUNTIMES, load_module
+from edgebench.registry import find_runtime
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
 
 pytest.importorskip("transformers")
@@ -91,7 +92,8 @@ def _open(kind: str, path: Path) -> Any:
         from edgebench.runner.runtimes.tensorflow import TensorFlowSession
 
         return TensorFlowSession(tf.saved_model.load(str(path)), Settings())
-    return load_module("runtimes", RUNTIMES, RUNTIME[kind]).open_session(RUNTIME[kind], str(path), Settings())
+    runtime = find_runtime(RUNTIME[kind])
+    return importlib.import_module(runtime.module).open_session(runtime.name, str(path), Settings())
 
 
 def _outputs(session: Any, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -134,7 +136,7 @@ def test_int8_runs_where_the_float_graph_needed_mending(name: str, tmp_path: Pat
     images = np.random.default_rng(3).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     huggingface.to_tflite(model, tmp_path / "float32.tflite")
     inputs = normalise(images, model.preprocessing)
-    made = quantize_tflite.quantise((tmp_path / "float32.tflite").read_bytes(), "int8", tmp_path / "int8", inputs)
+    made = quantize_tflite.quantise(tmp_path / "float32.tflite", "int8", tmp_path / "int8", inputs)
     assert made.recipe.startswith("convolutions and matrix products only" if name == "convnext" else "every operator")
 
     session = _open("tflite", tmp_path / "int8")

@@ -64,7 +64,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(model: str, 
         "from edgebench import registry\n"
         "try:\n"
         "    source = sources.resolve(sys.argv[1])\n"
-        "    registry.load_module('converters', registry.CONVERTERS, source.converter).load(source, None)\n"
+        "    registry.converter_module(source.converter, 'converter').load(source, None)\n"
         "except MissingExtraError as error:\n"
         "    print(error)"
     )

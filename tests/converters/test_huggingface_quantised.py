@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,17 +16,15 @@ from PIL import Image
 
 from edgebench.demo.models import digits, resized
 from edgebench.records import Settings
-from edgebench.registry import RUNTIMES, load_module
+from edgebench.registry import find_runtime
 from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
-from edgebench.variants import VARIANTS
+from edgebench.variants import FORMATS, VARIANTS
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.huggingface
 
 from edgebench.converters.huggingface import converter as huggingface  # noqa: E402
 from edgebench.converters.huggingface import source as huggingface_source  # noqa: E402
-from edgebench.converters.quantize import onnx as quantize_onnx  # noqa: E402
-from edgebench.converters.quantize import tflite as quantize_tflite  # noqa: E402
 from edgebench.demo import huggingface as demo_huggingface  # noqa: E402
 
 RUNTIME = {"tflite": "litert", "onnx": "onnxruntime"}
@@ -52,12 +51,9 @@ class Trained:
 
     def quantise(self, kind: str, precision: str, path: Path) -> Any:
         """Write one precision as the converter worker does."""
-        if kind == "tflite":
-            content = self.graphs[kind].read_bytes()
-            inputs = self.inputs(self.calibration, quantize_tflite.input_shape(content))
-            return quantize_tflite.quantise(content, precision, path, inputs)
-        inputs = self.inputs(self.calibration, quantize_onnx.input_shape(self.graphs[kind]))
-        return quantize_onnx.quantise(self.graphs[kind], precision, path, inputs)
+        quantiser = importlib.import_module(FORMATS[kind].quantiser)
+        inputs = self.inputs(self.calibration, quantiser.input_shape(self.graphs[kind]))
+        return quantiser.quantise(self.graphs[kind], precision, path, inputs)
 
     def inputs(self, images: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Any:
         """Preprocessed images in the layout of an input of `shape`."""
@@ -65,7 +61,8 @@ class Trained:
 
     def answers(self, kind: str, path: Path) -> npt.NDArray[np.float32]:
         """What the runtime answers for the test digits."""
-        session = load_module("runtimes", RUNTIMES, RUNTIME[kind]).open_session(RUNTIME[kind], str(path), Settings())
+        runtime = find_runtime(RUNTIME[kind])
+        session = importlib.import_module(runtime.module).open_session(runtime.name, str(path), Settings())
         rows = []
         for row in self.inputs(self.images, session.input.shape):
             session.copy_in(to_input(row[None], session.input))

@@ -75,8 +75,7 @@ def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray, tmp_path
     """An average over images would clip the one white image among black ones."""
     calibration = np.zeros_like(inputs[:50])
     calibration[7] = 255
-    content = (small / "small-float32.tflite").read_bytes()
-    quantize_tflite.quantise(content, "int8", tmp_path / "int8.tflite", calibration)
+    quantize_tflite.quantise(small / "small-float32.tflite", "int8", tmp_path / "int8.tflite", calibration)
     from ai_edge_litert.interpreter import Interpreter
 
     scale, zero = Interpreter(str(tmp_path / "int8.tflite")).get_input_details()[0]["quantization"]
@@ -98,9 +97,8 @@ def test_the_last_bias_takes_back_the_mean_error(small: Path, inputs: np.ndarray
 
 
 def test_calibration_is_needed(small: Path, tmp_path: Path) -> None:
-    content = (small / "small-float32.tflite").read_bytes()
     with pytest.raises(ConversionError, match="int8 needs calibration inputs"):
-        quantize_tflite.quantise(content, "int8", tmp_path / "x.tflite")
+        quantize_tflite.quantise(small / "small-float32.tflite", "int8", tmp_path / "x.tflite")
     with pytest.raises(ConversionError, match="int8 needs calibration inputs"):
         quantize_onnx.quantise(small / "small-float32.onnx", "int8", tmp_path / "x.onnx")
 
@@ -135,7 +133,8 @@ def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Pa
     assert quantize_onnx.choose_recipe(exported) == "mixed"
     assert quantize_onnx.choose_recipe(onnx.load(small / "small-float32.onnx")) == "full"
     inputs = np.random.default_rng(0).normal(size=(20, 8, 8, 3)).astype(np.float32)
-    made = quantize_tflite.quantise(content, "int8", tmp_path / "int8.tflite", inputs)
+    (tmp_path / "float32.tflite").write_bytes(content)
+    made = quantize_tflite.quantise(tmp_path / "float32.tflite", "int8", tmp_path / "int8.tflite", inputs)
     assert made.recipe.startswith("convolutions and matrix products only")
     found = quantize_tflite.audit((tmp_path / "int8.tflite").read_bytes())
     assert "SOFTMAX" in found.floating and "FULLY_CONNECTED" not in found.floating

@@ -32,7 +32,7 @@ def real_job(device, folder, kind: str) -> Job:
         artifact=device.put(model, sha256_file(model)),
         artifact_sha256=sha256_file(model),
         runtime="onnxruntime",
-        runtime_module=registry.RUNTIMES["onnxruntime"],
+        runtime_module=registry.find_runtime("onnxruntime").module,
         input=None,
         output=None,
         layout="NHWC",

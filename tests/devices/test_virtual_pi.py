@@ -146,7 +146,7 @@ def job(device, model: Path, images: Path, runtime: str) -> Job:
         artifact=device.put(model, sha256_file(model)),
         artifact_sha256=sha256_file(model),
         runtime=runtime,
-        runtime_module=registry.RUNTIMES[runtime],
+        runtime_module=registry.find_runtime(runtime).module,
         input=None,
         output=None,
         layout="NHWC",

@@ -24,7 +24,8 @@ def device():
 
 
 def job(kind, artifact, runtime="onnxruntime", images="", settings=QUICK):
-    module = registry.RUNTIMES.get(runtime, "tests.runner.misbehaving")
+    known = registry.runtimes()
+    module = known[runtime].module if runtime in known else "tests.runner.misbehaving"
     return Job(kind, str(artifact), "", runtime, module, None, None, "", HALF, images, "", settings)
 
 

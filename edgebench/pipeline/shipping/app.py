@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from edgebench import __version__
+from edgebench import __version__, registry
 from edgebench.errors import UsageError
 from edgebench.files import read_json, write_bytes, write_json
 from edgebench.pipeline.artifacts import Found
@@ -19,11 +20,6 @@ from edgebench.pipeline.shipping.proof import hold_against_measured
 from edgebench.records import Artifact, Preprocessing, TensorSpec
 
 MODEL, LABELS, PROGRAM = "model.json", "labels.txt", "predict.py"
-NEEDS = {
-    "tflite": "numpy, Pillow and ai-edge-litert (or tflite-runtime)",
-    "onnx": "numpy, Pillow and onnxruntime",
-    "savedmodel": "numpy, Pillow and tensorflow",
-}
 WRITTEN_BY = "edgebench ship"
 
 
@@ -71,6 +67,8 @@ def _describe(found: Found) -> AppModel:
         raise UsageError(
             f"{artifact.label} was not made ({artifact.status}: {artifact.reason}): there is nothing to ship"
         )
+    if not _template_file(artifact.format).is_file():
+        raise UsageError(f"{artifact.label} cannot be shipped: edgebench writes no program for {artifact.format} yet")
     if artifact.preprocessing is None or artifact.input is None or artifact.output is None:
         raise UsageError(
             f"{found.file} has no manifest that says how pixels become its input: ship a file that "
@@ -106,8 +104,9 @@ def _write(folder: Path, found: Found, model: AppModel, labels: tuple[str, ...])
 
 def program(artifact: Artifact) -> str:
     """Return the text of predict.py for the artifact's format."""
+    libraries = [runtime.distribution for runtime in registry.runtimes_of(artifact.format)]
     words: Mapping[str, str] = {
-        "needs": NEEDS[artifact.format],
+        "needs": f"numpy, Pillow and {' or '.join(libraries)}",
         "version": __version__,
         "kind": artifact.output_kind,
         "runtime": _template(artifact.format).rstrip(),
@@ -116,7 +115,11 @@ def program(artifact: Artifact) -> str:
 
 
 def _template(name: str) -> str:
-    return resources.files("edgebench.pipeline.shipping").joinpath(f"templates/{name}.txt").read_text(encoding="utf-8")
+    return _template_file(name).read_text(encoding="utf-8")
+
+
+def _template_file(name: str) -> Traversable:
+    return resources.files("edgebench.pipeline.shipping").joinpath(f"templates/{name}.txt")
 
 
 def _refuse_foreign(out: Path) -> None:
