@@ -53,7 +53,7 @@ MAY: dict[str, set[str]] = {
     "converters": GROUND | RUNNER_PARTS | {"images.preprocessing"},
     "devices": GROUND | RUNNER_PARTS,
     "edgebench/pipeline": GROUND | RUNNER_PARTS | {"images", "measures", "converters", "devices"},
-    "edgebench/demo": GROUND | RUNNER_PARTS | {"images"},
+    "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "converters.huggingface.torchvision_operators"},
     "edgebench/cli": {""},
 }
 

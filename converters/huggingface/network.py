@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgebench.converters.huggingface import torchvision_operators  # noqa: F401 (before transformers)
 from edgebench.converters.huggingface.checkpoint import PROCESSOR, Checkpoint
 from edgebench.errors import MissingExtraError, UsageError
 

@@ -40,7 +40,10 @@ def train(directory: Path, report: Report = lambda _: None, epochs: int = EPOCHS
     """Train the network, about a minute on two cores, and return its checkpoint folder in `directory`."""
     try:
         import torch
-        import transformers
+
+        from edgebench.converters.huggingface import torchvision_operators  # noqa: F401 (before transformers)
+
+        import transformers  # isort: skip
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "huggingface", "the demo's Hugging Face model") from error
 

@@ -25,8 +25,13 @@ class Preprocessing:
     """How a decoded image becomes the model's input.
 
     Resize (host, once): to `resize` -- `()` straight to the input size, `(n,)` the shortest edge to n keeping the
-    aspect, `(h, w)` to just that -- with Pillow's `resample` filter, then a centre crop (or zero padding) to the
-    input size. Normalise (runner): `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
+    aspect, `(h, w)` as `fit` says -- with Pillow's `resample` filter, then a centre crop (or padding with `fill`) to
+    the input size. Normalise (runner): `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
+
+    `fit`: `exact` to just `(h, w)`; `cover` and `contain` keep the aspect, so that nothing of it is empty, or nothing
+    of the image is lost; `none` does not resize at all. `crop`, where an odd number of pixels is cut or added: `floor`
+    as transformers does, `round` (half to even) as torchvision does; `none` does not crop: an image that is not of the
+    input size by then is an error. `upright` turns photos as their EXIF orientation says, before everything else.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -37,6 +42,10 @@ class Preprocessing:
     channels: str = "RGB"  # RGB, BGR or L
     resize: tuple[int, ...] = ()
     resample: str = "bilinear"  # nearest, bilinear, bicubic, lanczos, box or hamming
+    fit: str = "exact"  # exact, cover, contain or none
+    crop: str = "floor"  # floor, round or none
+    fill: tuple[int, ...] = (0,)  # what padding is made of, 0-255, one value or one a channel
+    upright: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import transformers
 
+import edgebench.converters.huggingface.torchvision_operators  # noqa: F401 (before transformers loads a model)
+
 CLASSES = 10
 TRANSFORMER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 CONVOLUTIONAL = {"embedding_size": 8, "hidden_sizes": [16, 24, 32], "depths": [1, 1, 1]}
