@@ -17,6 +17,7 @@ from edgebench.converters.base import SourceModel
 from edgebench.converters.huggingface.checkpoint import PROCESSOR, Checkpoint, open_checkpoint
 from edgebench.converters.huggingface.network import (
     Logits,
+    for_export,
     labels_of,
     logits,
     quiet,
@@ -25,6 +26,7 @@ from edgebench.converters.huggingface.network import (
 )
 from edgebench.converters.huggingface.preprocessing import describe
 from edgebench.converters.huggingface.source import locate
+from edgebench.converters.huggingface.timm_config import describe_timm, is_timm, read_timm
 from edgebench.converters.sources import default_name
 from edgebench.errors import ConversionError, MissingExtraError, UsageError
 from edgebench.records import Preprocessing, Source
@@ -79,7 +81,7 @@ def to_onnx(model: SourceModel, path: Path) -> None:
         raise MissingExtraError(error.name or "onnxscript", EXTRA, "torch -> ONNX") from error
     with quiet():
         shape = (1, model.channels, model.height, model.width)
-        path.write_bytes(onnx_bytes(Logits(model.handle).eval(), shape, INPUT, OUTPUT))
+        path.write_bytes(onnx_bytes(Logits(for_export(model.handle)).eval(), shape, INPUT, OUTPUT))
 
 
 def to_tflite(model: SourceModel, path: Path) -> None:
@@ -89,7 +91,7 @@ def to_tflite(model: SourceModel, path: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "litert_torch", EXTRA, "torch -> TFLite") from error
     with quiet():
-        path.write_bytes(tflite_bytes(Logits(model.handle, channels_last=True).eval(), _nhwc(model), INPUT))
+        path.write_bytes(tflite_bytes(Logits(for_export(model.handle), channels_last=True).eval(), _nhwc(model), INPUT))
 
 
 def to_savedmodel(model: SourceModel, path: Path) -> None:
@@ -99,7 +101,7 @@ def to_savedmodel(model: SourceModel, path: Path) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "tensorflow", EXTRA, "torch -> SavedModel") from error
     with quiet():
-        write_savedmodel(Logits(model.handle, channels_last=True).eval(), _nhwc(model), path)
+        write_savedmodel(Logits(for_export(model.handle), channels_last=True).eval(), _nhwc(model), path)
 
 
 def _nhwc(model: SourceModel) -> tuple[int, int, int, int]:
@@ -118,7 +120,7 @@ def _input(
     own: Preprocessing | None = None
     if given is None or checkpoint.processor is not None:
         try:
-            own, height, width = describe(read_processor(checkpoint), size, channels)
+            own, height, width = _own_rule(checkpoint, size, channels)
             size = height, width
         except UsageError:
             if given is None:
@@ -132,6 +134,14 @@ def _input(
     if size is None or preprocessing is None:
         raise UsageError(f"{checkpoint.folder} does not say its input size: give --input-size, for example 224x224")
     return preprocessing, size[0], size[1]
+
+
+def _own_rule(checkpoint: Checkpoint, size: tuple[int, int] | None, channels: int) -> tuple[Preprocessing, int, int]:
+    """What the checkpoint says of its images: timm's in config.json, transformers' in its processor file."""
+    if is_timm(checkpoint.config):
+        timm = read_timm(checkpoint.config, checkpoint.folder)
+        return describe_timm(timm, checkpoint.folder), timm.input_size[1], timm.input_size[2]
+    return describe(read_processor(checkpoint), size, channels)
 
 
 def _configured_size(value: object) -> tuple[int, int] | None:

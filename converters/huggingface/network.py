@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgebench.converters.huggingface import torchvision_operators  # noqa: F401 (before transformers)
 from edgebench.converters.huggingface.checkpoint import PROCESSOR, Checkpoint
+from edgebench.converters.huggingface.timm_config import is_timm, read_timm
 from edgebench.errors import MissingExtraError, UsageError
 
 try:
@@ -64,6 +65,8 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
 
     Raises UsageError where it is no image classifier, asks for code of its own, or its weights do not fit.
     """
+    if is_timm(checkpoint.config):
+        return _timm(checkpoint)
     cls = _classifier(checkpoint)
     try:
         with quiet():
@@ -88,6 +91,18 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
     AttentionMaskInterface.register("eager", _mask_unless_empty)
     _pool_globally(network)
     return network.eval()
+
+
+def _timm(checkpoint: Checkpoint) -> torch.nn.Module:
+    from edgebench.converters.huggingface.timm_network import read_timm_network  # timm is an extra of its own
+
+    with quiet():
+        return read_timm_network(checkpoint, read_timm(checkpoint.config, checkpoint.folder))
+
+
+def for_export(network: torch.nn.Module) -> torch.nn.Module:
+    """Return the network as it is converted: where branches only serve training, a copy with them folded."""
+    return network.reparameterised() if hasattr(network, "reparameterised") else network
 
 
 def logits(network: torch.nn.Module, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -18,7 +18,7 @@ from edgebench.variants import is_calibrated, parts
 
 FRAMEWORKS = {
     "keras": ("tensorflow", "keras"),
-    "huggingface": ("torch", "transformers"),
+    "huggingface": ("torch", "transformers", "timm"),
 }
 TOOLS: dict[str, dict[str, tuple[str, ...]]] = {
     "savedmodel": {"keras": (), "huggingface": ("litert-torch", "tensorflow")},
