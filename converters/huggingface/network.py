@@ -28,6 +28,9 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "torch", "huggingface", "a Hugging Face checkpoint") from error
 
 
+TORCHVISION_ONLY = ("PPLCNetImageProcessor", "PPLCNetImageProcessorFast")
+
+
 class Logits(torch.nn.Module):  # type: ignore[misc]  # torch carries no types here
     """Float32 pixels (batch, channels, height, width) -> logits (batch, classes), both heads averaged where two are.
 
@@ -129,8 +132,10 @@ def read_processor(checkpoint: Checkpoint) -> Any:
         raise UsageError(f"{checkpoint.folder} has no {PROCESSOR}: copy it there, or say --preprocess")
     try:
         with quiet():
+            kind = checkpoint.processor.get("image_processor_type")
+            backend = "torchvision" if kind in TORCHVISION_ONLY else "pil"
             return transformers.AutoImageProcessor.from_pretrained(
-                checkpoint.folder, backend="pil", local_files_only=True, trust_remote_code=False
+                checkpoint.folder, backend=backend, local_files_only=True, trust_remote_code=False
             )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

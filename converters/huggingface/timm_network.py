@@ -49,7 +49,8 @@ class TimmClassifier(torch.nn.Module):  # type: ignore[misc]  # torch carries no
         copy = TimmClassifier.__new__(TimmClassifier)
         torch.nn.Module.__init__(copy)
         copy.model, copy.config = _reparameterize(self.model), self.config
-        return copy.eval()
+        copy.eval()
+        return copy
 
 
 def read_timm_network(checkpoint: Checkpoint, config: TimmConfig) -> TimmClassifier:
@@ -79,7 +80,9 @@ def read_timm_network(checkpoint: Checkpoint, config: TimmConfig) -> TimmClassif
     except Exception as error:  # timm's factories raise whatever a wrong argument leads to
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UsageError(f"cannot load {checkpoint.folder} as timm's {config.architecture}: {reason}") from error
-    return TimmClassifier(model, config).eval()
+    network = TimmClassifier(model, config)
+    network.eval()
+    return network
 
 
 def _weights(checkpoint: Checkpoint) -> dict[str, Any]:

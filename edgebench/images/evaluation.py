@@ -125,6 +125,10 @@ def resize_image(image: Image.Image, preprocessing: Preprocessing, size: tuple[i
     if image.mode.startswith("I;16"):  # Pillow clips 16-bit grey at 255 instead of scaling it
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     image = image.convert("L" if channels == 1 else "RGB")
+    if preprocessing.cut:
+        edge = int(preprocessing.cut * min(image.size))
+        left, top = (image.width - edge) // 2, (image.height - edge) // 2
+        image = image.crop((left, top, left + edge, top + edge))
     given = image.size
     target = _target_size(image.size, preprocessing, (width, height))
     if image.size != target:
@@ -192,7 +196,7 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
 
     array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
     p = preprocessing
-    rule = [p.resize, p.resample, p.fit, p.crop, p.fill, p.upright, size]
+    rule = [p.resize, p.resample, p.fit, p.crop, p.fill, p.upright, p.cut, size]
     return sha256_json([2, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
 
 

@@ -24,9 +24,10 @@ class TensorSpec:
 class Preprocessing:
     """How a decoded image becomes the model's input.
 
-    Resize (host, once): to `resize` -- `()` straight to the input size, `(n,)` the shortest edge to n keeping the
-    aspect, `(h, w)` as `fit` says -- with Pillow's `resample` filter, then a centre crop (or padding with `fill`) to
-    the input size. Normalise (runner): `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
+    `cut` above 0 first takes the middle square, that part of the shorter edge. Resize (host, once): to `resize` -- `()`
+    straight to the input size, `(n,)` the shortest edge to n keeping the aspect, `(h, w)` as `fit` says -- with
+    Pillow's `resample` filter, then a centre crop (or padding with `fill`) to the input size. Normalise (runner):
+    `x = (uint8 * scale - mean) / std` in float32, channels in `channels` order.
 
     `fit`: `exact` to just `(h, w)`; `cover` and `contain` keep the aspect, so that nothing of it is empty, or nothing
     of the image is lost; `none` does not resize at all. `crop`, where an odd number of pixels is cut or added: `floor`
@@ -46,6 +47,7 @@ class Preprocessing:
     crop: str = "floor"  # floor, round or none
     fill: tuple[int, ...] = (0,)  # what padding is made of, 0-255, one value or one a channel
     upright: bool = False
+    cut: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ CASES: dict[str, dict[str, Any]] = {
         "do_normalize": False,
     },
     "padded": {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 101}, "crop_size": 224},
+    "unresized": {"image_processor_type": "BitImageProcessor", "do_resize": False, "crop_size": 225},
+    "unresized-padded": {"image_processor_type": "BitImageProcessor", "do_resize": False, "crop_size": 700},
+    "perceiver": {"image_processor_type": "PerceiverImageProcessor"},
+    "pp_lcnet": {"image_processor_type": "PPLCNetImageProcessor"},
     "raw": {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "do_rescale": False, "do_normalize": False},
 }
 
@@ -102,6 +107,37 @@ def test_pixels_equal_transformers_own_within_one_uint8_step(name: str, photo: I
     assert np.mean(np.abs(ours - theirs) > step * 1e-3) < 0.001  # and nearly every pixel is the very same
 
 
+def test_without_a_crop_only_what_comes_out_right_is_taken(tmp_path: Path) -> None:
+    """Squashing a photo that the processor leaves oblong was up to 255 levels off, and said nothing."""
+    photo = Image.fromarray(load_sample_image("china.jpg"))
+    uncropped = {**CASES["dinov2"], "size": {"shortest_edge": 224}, "do_center_crop": False}
+    for settings in (uncropped, {**CASES["vit"], "do_resize": False}):
+        processor, preprocessing, height, width = _describe(tmp_path, settings)
+        square = photo.crop((0, 0, 224, 224))
+        theirs = processor(square, return_tensors="np")["pixel_values"]
+        ours = normalise(resize_image(square, preprocessing, (height, width, 3))[None], preprocessing, "NCHW")
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        with pytest.raises(UsageError, match=r"640x427 pixels comes out at .* resize=224x224"):
+            resize_image(photo, preprocessing, (height, width, 3))
+
+
+def test_a_turned_photo_stands_upright_as_transformers_loads_it(tmp_path: Path) -> None:
+    from transformers.image_utils import load_image
+
+    photo = Image.fromarray(load_sample_image("china.jpg"))
+    exif = photo.getexif()
+    exif[274] = 6  # turn by 90 degrees
+    photo.save(tmp_path / "turned.png", exif=exif)
+    processor, preprocessing, height, width = _describe(tmp_path, CASES["dinov2"])
+    theirs = processor(load_image(str(tmp_path / "turned.png")), return_tensors="np")["pixel_values"]
+    with Image.open(tmp_path / "turned.png") as turned:
+        ours = normalise(resize_image(turned, preprocessing, (height, width, 3))[None], preprocessing, "NCHW")
+        lying = dataclasses.replace(preprocessing, upright=False)
+        other = normalise(resize_image(turned, lying, (height, width, 3))[None], preprocessing, "NCHW")
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert np.abs(other - theirs).max() > 1
+
+
 def test_a_mistaken_resample_would_be_noticed(tmp_path: Path) -> None:
     photo = Image.fromarray(load_sample_image("china.jpg"))
     processor, *_ = _describe(tmp_path, CASES["vit"])
@@ -114,12 +150,21 @@ def test_a_mistaken_resample_would_be_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"image_processor_type": "DonutImageProcessor"}, "DonutImageProcessor is not one that edgebench knows"),
+        ({"image_processor_type": "DonutImageProcessor"}, "shrinks and pads each image by its own shape"),
         ({"image_processor_type": "NoSuchProcessor"}, "--preprocess"),
         ({**CASES["vit"], "size": {"shortest_edge": 9, "longest_edge": 99}}, "cannot express"),
         ({**CASES["vit"], "image_std": [0.5, 0, 0.5]}, "every std must be other than zero"),
         ({**CASES["vit"], "resample": 17}, "resample"),
-        ({**CASES["dinov2"], "do_resize": False, "crop_size": 100}, "does not resize"),
+        ({"image_processor_type": "TextNetImageProcessor"}, "gives every image a shape of its own"),
+        (
+            {
+                "image_processor_type": "ConvNextImageProcessor",
+                "size": {"shortest_edge": 224},
+                "do_center_crop": True,
+                "crop_size": 256,
+            },
+            "pads",
+        ),
         ({**CASES["vit"], "do_pad": True, "pad_size": SQUARE}, "do_pad"),
     ],
 )
