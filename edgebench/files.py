@@ -9,13 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgebench import records
 from edgebench.errors import FormatVersionError, UsageError
+from edgebench.records.upgrade import OLDEST_VERSION, upgrade_result
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
 
 R = TypeVar("R")
 MAX_RECORD_BYTES = 64 * 1024 * 1024
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
 @contextmanager
@@ -70,28 +75,51 @@ def read_record(cls: type[R], path: Path) -> R:
 
 def parse_record(cls: type[R], content: bytes, origin: str) -> R:
     """Check bytes from a file or a device against the record type `cls`; `origin` names them in errors."""
-    from pydantic import TypeAdapter, ValidationError  # 0.1 s that commands which read no record do not pay
+    from pydantic import ValidationError  # 0.1 s that commands which read no record do not pay
 
     try:
-        version = json.loads(content).get("version")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{origin} is not an edgebench record: {error}") from error
+        record: R = _adapter(cls).validate_json(content)
+    except ValidationError as error:
+        return _other_version(cls, content, origin, error)
+    _check_version(getattr(record, "version", None), origin)
+    return record
+
+
+def _adapter(cls: type[R]) -> TypeAdapter[R]:
+    """Return the checker of a record type, made once: making one takes longer than reading a file with it."""
+    from pydantic import TypeAdapter
+
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
+
+
+def _other_version(cls: type[R], content: bytes, origin: str, error: ValidationError) -> R:
+    """Read what is no current record: as one of an older version, or say what is wrong with it."""
+    try:
+        plain = json.loads(content)
+        version = plain.get("version")
+    except (ValueError, AttributeError, RecursionError) as reason:
+        raise UsageError(f"{origin} is not an edgebench record: {reason}") from reason
+    _check_version(version, origin)
+    if cls is records.Result and version == 1:
+        return parse_record(cls, json.dumps(upgrade_result(plain)).encode(), origin)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    raise UsageError(f"{origin} is not a valid {cls.__name__} record: {where}: {first['msg']}") from error
+
+
+def _check_version(version: Any, origin: str) -> None:
     if isinstance(version, int) and version > records.RECORD_VERSION:
         raise FormatVersionError(
             f"{origin} has format version {version}, newer than this edgebench reads "
             f"({records.RECORD_VERSION}): upgrade edgebench"
         )
-    if isinstance(version, int) and version < records.RECORD_VERSION:
+    if isinstance(version, int) and version < OLDEST_VERSION:
         raise FormatVersionError(
             f"{origin} has format version {version}, older than this edgebench reads "
-            f"({records.RECORD_VERSION}): convert or profile again"
+            f"({OLDEST_VERSION}): convert or profile again"
         )
-    try:
-        return TypeAdapter(cls).validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{origin} is not a valid {cls.__name__} record: {where}: {first['msg']}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from edgebench.errors import UsageError
 from edgebench.files import atomic_path, sha256_json, write_json
 from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder, open_npz
 from edgebench.images.splits import with_split_file
-from edgebench.records import Evaluation, Preprocessing
+from edgebench.records import EvaluationSet, Preprocessing
 
 FOR_EVALUATION = ("test", "val", "train")
 FOR_CALIBRATION = ("train", "val", "test")
@@ -42,10 +42,10 @@ Ticker = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
+class EvaluationImages:
     """Decoded images on disk: `images` is a .npy of uint8 (n, height, width, channels), `labels` (n,) int64."""
 
-    record: Evaluation
+    record: EvaluationSet
     images: Path
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
@@ -97,7 +97,7 @@ def evaluation_set(
     size: tuple[int, int, int],
     cache: Path,
     tick: Ticker | None = None,
-) -> EvaluationSet:
+) -> EvaluationImages:
     """Decode `dataset` for a model of input `size` (height, width, channels), or find it in the folder `cache`.
 
     Raises UsageError where not one image can be read.
@@ -106,8 +106,8 @@ def evaluation_set(
     if not (folder / "set.json").exists():
         _decode_all(dataset, preprocessing, size, folder, tick)
     facts = json.loads((folder / "set.json").read_text())
-    return EvaluationSet(
-        record=Evaluation(**{**facts["record"], "skipped": tuple(facts["record"]["skipped"])}),
+    return EvaluationImages(
+        record=EvaluationSet(**{**facts["record"], "skipped": tuple(facts["record"]["skipped"])}),
         images=folder / "images.npy",
         labels=np.array(facts["labels"], np.int64),
         classes=dataset.classes,
@@ -226,7 +226,7 @@ def _decode_all(
             raise UsageError(f"not one image of {dataset.name} can be read; the first: {skipped[0]}")
         _write_npy(raw, folder / "images.npy", (len(labels), *size))
     (folder / "images.raw").unlink()
-    record = Evaluation(
+    record = EvaluationSet(
         name=dataset.name,
         sha256=originals.hexdigest(),
         pixels_sha256=pixels_hash.hexdigest(),

@@ -29,6 +29,8 @@ from edgebench.records.result import (
     Accuracy,
     ClassCounts,
     Evaluation,
+    EvaluationSet,
+    Perturbation,
     Result,
 )
 from edgebench.records.vocabulary import (
@@ -63,8 +65,10 @@ __all__ = [
     "Calibration",
     "ClassCounts",
     "Evaluation",
+    "EvaluationSet",
     "Job",
     "OperatorTime",
+    "Perturbation",
     "PhaseMemory",
     "Preprocessing",
     "Result",
