@@ -54,7 +54,8 @@ MAY: dict[str, set[str]] = {
     "converters": GROUND | RUNNER_PARTS | {"images.preprocessing"},
     "devices": GROUND | RUNNER_PARTS,
     "edgebench/pipeline": GROUND | RUNNER_PARTS | {"images", "measures", "converters", "devices"},
-    "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "converters.huggingface.torchvision_operators"},
+    "edgebench/training": GROUND | RUNNER_PARTS | {"runner.memory", "images", "converters", "pipeline.workers"},
+    "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "training", "converters.huggingface.torchvision_operators"},
     "edgebench/cli": {""},
 }
 

@@ -33,6 +33,12 @@ from edgebench.records.result import (
     Perturbation,
     Result,
 )
+from edgebench.records.training import (
+    EpochRecord,
+    PhaseRecord,
+    Sample,
+    TrainingRecord,
+)
 from edgebench.records.vocabulary import (
     CRASHED,
     FAILED,
@@ -64,19 +70,23 @@ __all__ = [
     "Artifact",
     "Calibration",
     "ClassCounts",
+    "EpochRecord",
     "Evaluation",
     "EvaluationSet",
     "Job",
     "OperatorTime",
     "Perturbation",
     "PhaseMemory",
+    "PhaseRecord",
     "Preprocessing",
     "Result",
     "Run",
+    "Sample",
     "Scalar",
     "Settings",
     "Source",
     "TensorSpec",
+    "TrainingRecord",
     "job_from_dict",
     "to_dict",
 ]
