@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,54 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+MAX_NAME = 80  # characters: a result's file adds its variant, runtime and settings, and a file name has 255 bytes
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is such a file or folder; a text too long or too odd to be a path is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """Return a file's name as text that can be hashed, stored and printed: bytes that are no UTF-8 become `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as the name of a model: a file name everywhere, in no other folder and of bearable length."""
+    return re.sub(r"[^A-Za-z0-9._+ -]+", "-", text).strip(". -")[:MAX_NAME].rstrip(". -") or "model"
+
+
+def is_safe_name(text: str) -> bool:
+    """Tell whether `text` may become part of a file's name as it is."""
+    return safe_name(text) == text
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 where it says so by its first bytes.
+
+    Raises UsageError where it cannot be read, and where it is in another encoding, which nobody can know.
+    """
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MAX_TEXT_BYTES else b""
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}") from error
+    if size > MAX_TEXT_BYTES:
+        raise UsageError(f"{shown(path)} has {size} bytes, too many for a text: is it the right file?")
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UsageError(f"{shown(path)} is not UTF-8 text (line {line}): save it as UTF-8") from error
+    if "\0" in text:
+        raise UsageError(f"{shown(path)} is not a text file: it holds zero bytes")
+    return text
 
 
 @contextmanager
@@ -138,7 +187,7 @@ def sha256_file(path: Path) -> str:
     if path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n".encode())
+            digest.update(os.fsencode(file.relative_to(path)) + f"\0{sha256_file(file)}\n".encode())
         return digest.hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
