@@ -1,4 +1,8 @@
-"""What a converter module offers: `load`, `predict`, `to_savedmodel`, `to_tflite` and `to_onnx`."""
+"""What a converter offers: a package whose module `source` reads MODEL texts, and whose module `converter` converts.
+
+`source` imports no framework: it is asked about every MODEL. `converter` imports its framework at its top and is loaded
+in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,21 @@ class SourceModel:
     handle: Any  # the framework's own object; only the module that loaded it looks inside
 
 
+class SourceReader(Protocol):
+    """The module `source` of a converter. `keras` and `huggingface` are read in `converters/sources.py`."""
+
+    TOOLS: dict[str, tuple[str, ...]]
+    """Format it makes -> distributions whose versions decide the result; they are in the cache key."""
+
+    def claims(self, text: str) -> bool:
+        """Whether MODEL `text` is this converter's: cheap, by its name or a look at the file. A prefix is safest."""
+
+    def resolve(self, text: str, options: tuple[tuple[str, str], ...]) -> Source:
+        """Return the source model with its content hash. Raises UsageError where it is missing or damaged."""
+
+
 class Converter(Protocol):
-    """The verbs every module in `edgebench.registry.CONVERTERS` has, as module-level functions."""
+    """The module `converter` of a converter: these functions, and `to_FORMAT` for each format in `source.TOOLS`."""
 
     def load(self, source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         """Load the source model; `preprocessing` is the user's, None asks the model for its own.

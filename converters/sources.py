@@ -12,6 +12,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from edgebench import registry
+from edgebench.converters.base import SourceReader
 from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
 from edgebench.errors import UsageError
@@ -27,6 +29,7 @@ BROKEN_ARCHIVE = (
 )  # fmt: skip
 """What zipfile and json raise for archives that are cut short, encrypted, of an unknown method or nested too deep."""
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
 RESCALING_LAYERS = ("Rescaling", "Normalization")
 PASSING_LAYERS = ("InputLayer", "Cast", "ZeroPadding2D", "Resizing", "CenterCrop")  # may stand before the rescaling
 
@@ -49,7 +52,27 @@ def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Sour
         return Source("keras", spec, sha256_json([spec, version]), tuple(options))
     if text.startswith("hf:"):
         return huggingface_source.resolve(text, tuple(options))
+    other = _claimed(text)
+    if other is not None:
+        found: Source = other.resolve(text, tuple(options))
+        return found
     return _from_path(text, tuple(options))
+
+
+def formats_of(source: Source) -> tuple[str, ...]:
+    """Return the formats that the converter of a source model makes."""
+    return tuple(registry.converter_module(source.converter, "source").TOOLS)
+
+
+def _claimed(text: str) -> SourceReader | None:
+    """Return the `source` module of another package that takes MODEL `text`; what edgebench reads stays its own."""
+    path = Path(text)
+    own = path.suffix.lower() in OWN_SUFFIXES or (path / "saved_model.pb").exists()
+    if own or huggingface_source.looks_like(path):
+        return None
+    names = [name for name in registry.converters() if name not in registry.CONVERTERS]
+    readers: list[SourceReader] = [registry.converter_module(name, "source") for name in names]
+    return next((reader for reader in readers if reader.claims(text)), None)
 
 
 def parse_size(text: str) -> str:

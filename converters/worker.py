@@ -111,7 +111,10 @@ class Worker:
         if kind not in self._floats:
             path = self._folder / f"{FLOAT}{registry.formats()[kind].suffix}"
             try:
-                getattr(self._module, f"to_{kind}")(self._model, path)
+                write = getattr(self._module, f"to_{kind}", None)
+                if write is None:
+                    raise ConversionError(f"the converter {self._model.source.converter} makes no {kind}")
+                write(self._model, path)
             except Exception as error:
                 self._failures[kind] = " ".join(str(error).split())[:300]
                 raise

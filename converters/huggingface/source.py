@@ -10,6 +10,12 @@ from edgebench.files import sha256_file
 from edgebench.records import Source
 
 HUB = "hf:"
+_FRAMEWORK = ("torch", "transformers", "timm")
+TOOLS = {
+    "savedmodel": (*_FRAMEWORK, "litert-torch", "tensorflow"),
+    "tflite": (*_FRAMEWORK, "litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
+    "onnx": (*_FRAMEWORK, "onnxscript", "onnx", "onnxruntime", "onnxconverter-common"),
+}
 
 
 def resolve(text: str, options: tuple[tuple[str, str], ...] = ()) -> Source:

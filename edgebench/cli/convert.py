@@ -20,7 +20,7 @@ from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.pipeline.manifests import Order
-from edgebench.records import OK, Artifact, to_dict
+from edgebench.records import OK, Artifact, Source, to_dict
 from edgebench.variants import is_calibrated, parts
 
 ALL = "all"
@@ -45,7 +45,7 @@ class _ListsVariants(click.Command):
     default=(ALL,),
     show_default=True,
     metavar="FORMAT:PRECISION",
-    help="A variant such as tflite:int8 (they are listed below), a format alone (tflite), or all; may be repeated.",
+    help="A variant such as tflite:int8, a format alone (tflite), or all; may be repeated. --help ends with the list.",
 )
 @click.option(
     "--data",
@@ -98,8 +98,9 @@ def command(
         raise UsageError(f"--name {name[:80]!r} is no file name: use letters, digits, '.', '_' and '-'")
     if name and len(models) > 1:
         raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
-    orders = _orders(models, name, variants, read_labels(labels), data, preprocess, calibration == "random", options)
-    with _Display(len(variants) * len(orders), quiet=as_json) as display:
+    random, everything = calibration == "random", ALL in targets
+    orders = _orders(models, name, variants, read_labels(labels), data, preprocess, random, everything, options)
+    with _Display(sum(len(order.variants) for order in orders), quiet=as_json) as display:
         artifacts, unusable = [], []
         for order in orders:
             try:
@@ -132,6 +133,7 @@ def _orders(
     data: Path | None,
     preprocess: str | None,
     random: bool,
+    everything: bool,
     options: dict[str, Any],
 ) -> list[Order]:
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
@@ -145,8 +147,19 @@ def _orders(
         chosen = name or sources.default_name(source)
         if any(chosen == order.name for order in orders):
             raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
-        orders.append(Order(source, chosen, own, variants, labels, images, options["out"], options["force"]))
+        made = _made_from(source, text, variants, everything)
+        orders.append(Order(source, chosen, own, made, labels, images, options["out"], options["force"]))
     return orders
+
+
+def _made_from(source: Source, text: str, variants: tuple[str, ...], everything: bool) -> tuple[str, ...]:
+    """Return the variants that the model's converter makes; UsageError where one was asked for that it does not."""
+    formats = sources.formats_of(source)
+    made = tuple(variant for variant in variants if parts(variant)[0] in formats)
+    left = [variant for variant in variants if variant not in made]
+    if left and not everything:
+        raise UsageError(f"{text} becomes {', '.join(formats)}, not {', '.join(left)}: choose another --to")
+    return made
 
 
 def _check_images(variants: tuple[str, ...], data: Path | None, random: bool) -> None:

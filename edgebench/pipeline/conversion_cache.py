@@ -16,26 +16,10 @@ from edgebench.files import read_record, sha256_file, sha256_json
 from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
 from edgebench.variants import is_calibrated, parts
 
-FRAMEWORKS = {
-    "keras": ("tensorflow", "keras"),
-    "huggingface": ("torch", "transformers", "timm"),
-}
-TOOLS: dict[str, dict[str, tuple[str, ...]]] = {
-    "savedmodel": {"keras": (), "huggingface": ("litert-torch", "tensorflow")},
-    "tflite": {
-        "keras": ("ai-edge-quantizer", "ai-edge-litert"),
-        "huggingface": ("litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
-    },
-    "onnx": {
-        "keras": ("tf2onnx", "onnx", "onnxruntime", "onnxconverter-common"),
-        "huggingface": ("onnxscript", "onnx", "onnxruntime", "onnxconverter-common"),
-    },
-}
-
 
 def tool_versions(converter: str, kind: str) -> dict[str, str]:
     """Return the versions that decide what a conversion to format `kind` gives."""
-    names = (*FRAMEWORKS.get(converter, ()), *TOOLS[kind].get(converter, ()))
+    names = registry.converter_module(converter, "source").TOOLS.get(kind, ())
     return {"edgebench": __version__, **{name: _version(name) for name in names}}
 
 
@@ -55,7 +39,7 @@ def conversion_key(
         "calibration": to_dict(calibration) if calibration and is_calibrated(precision) else None,
         "labels": labels,
         "tools": tool_versions(source.converter, kind),
-        "code": _code(),
+        "code": _code(registry.converters()[source.converter], registry.formats()[kind].quantiser),
     }
     return sha256_json(content)
 
@@ -89,10 +73,15 @@ def find(path: Path, key: str) -> Artifact | None:
 
 
 @functools.cache
-def _code() -> str:
-    """Hash of the converters' own source: an edgebench that converts differently misses the cache."""
-    files = sorted(_sources(importlib.resources.files("edgebench.converters")))
-    return sha256_json(files)
+def _code(converter: str, quantiser: str) -> str:
+    """Hash of the source of all converters that take part: code that converts differently misses the cache."""
+    packages = {"edgebench.converters"}
+    packages |= {name for name in (converter, quantiser.rpartition(".")[0]) if name and not _inside(name)}
+    return sha256_json({name: sorted(_sources(importlib.resources.files(name))) for name in packages})
+
+
+def _inside(package: str) -> bool:
+    return package.startswith("edgebench.converters")
 
 
 def _sources(folder: Traversable, inside: str = "") -> Iterator[tuple[str, str]]:
