@@ -25,6 +25,7 @@ from edgebench import registry
 from edgebench.converters.base import Quantised, Quantiser, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError
 from edgebench.files import parse_record
+from edgebench.lifeline import die_with_parent
 from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
 from edgebench.variants import FLOAT, is_calibrated, parts
@@ -149,6 +150,7 @@ class Worker:
 
 def main(arguments: list[str]) -> int:
     """Run one request; return 0, or the exit code of the error that was emitted."""
+    die_with_parent()
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints from here on, in Python or C++, goes to standard error
     worker = Worker(json.loads(Path(arguments[0]).read_text(encoding="utf-8")), stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,14 @@ class Waiting:
     """Nothing new yet: where Ctrl-C can take hold."""
 
 
-Event = Phase | Carried | Upload | Reconnect | Busy | Waiting
+@dataclass(frozen=True)
+class Notice:
+    """Something a person should know, in words."""
+
+    text: str
+
+
+Event = Phase | Carried | Upload | Reconnect | Busy | Waiting | Notice
 Progress = Callable[[Event], None]
 """Called with each thing that happens on a device. Raises nothing but KeyboardInterrupt."""
 
@@ -87,6 +94,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """What a device is given before each round of latency: seconds of rest, and a temperature in degrees Celsius."""
+
+    cool_down: float = 0.0
+    max_temperature: float | None = None
+
+
+@dataclass(frozen=True)
 class DeviceInfo:
     """What the pipeline must know before it plans: which runtimes, and what kind of place it is."""
 
@@ -95,6 +110,7 @@ class DeviceInfo:
     emulated: bool = False  # its latency means nothing
     remote: bool = False  # another machine, whose kernels may differ from the host's
     reasons: dict[str, str] = field(default_factory=dict)  # format -> why nothing there can run it
+    rest: Rest = Rest()
 
 
 class Device(Protocol):
@@ -116,3 +132,19 @@ class Device(Protocol):
 
         Raises DeviceError only where the device itself is lost.
         """
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """A device that another thread can end at once: whoever uses it is interrupted as by Ctrl-C."""
+
+    def cancel(self) -> None:
+        """End what runs, or let go of it."""
+
+
+@runtime_checkable
+class Thermometer(Protocol):
+    """A device that says how hot it is."""
+
+    def temperature(self) -> float | None:
+        """Return degrees Celsius, None where it cannot be known."""

@@ -13,7 +13,7 @@ from edgebench import registry
 from edgebench.errors import UsageError
 from edgebench.files import write_bytes
 
-SHARED = ("__init__.py", "errors.py", "orderstats.py", "variants.py")
+SHARED = ("__init__.py", "errors.py", "lifeline.py", "orderstats.py", "variants.py")
 FOLDERS = ("records", "runner", "runner/runtimes")
 MAIN = "import sys\nfrom edgebench.runner.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: the same source gives the same bytes on any day

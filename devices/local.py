@@ -13,20 +13,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from edgebench import registry
-from edgebench.devices.base import DeviceInfo, Outcome, Phase, Progress
+from edgebench.devices.base import DeviceInfo, Outcome, Phase, Progress, Waiting
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.returns import parse_phase, read_outcome
 from edgebench.errors import DeviceError
-from edgebench.files import write_json
+from edgebench.files import scratch_folder, write_json
+from edgebench.lifeline import with_parent
 from edgebench.records import Job
+from edgebench.runner.sensors import temperature_celsius
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dri/renderD128", "/dev/kgsl-3d0", "/dev/mali0", "/dev/dxg")
 
+
+TURN_SECONDS = 0.5
 
 _ONE_AT_A_TIME = threading.Lock()
 """Two jobs of this process on this machine at once would measure each other."""
@@ -40,9 +44,11 @@ class LocalDevice:
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._bundle = Path()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cancelled = False
 
     def __enter__(self) -> LocalDevice:
-        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edgebench-")))
+        self._folder = self._stack.enter_context(scratch_folder())
         self._bundle = write_bundle(self._folder)
         return self
 
@@ -69,25 +75,62 @@ class LocalDevice:
 
     def run(self, job: Job, progress: Progress) -> Outcome:
         """Run one job in a fresh process and read back what it wrote."""
-        with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(dir=self._folder) as name:
+        with self._turn(progress), tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             write_json(folder / "job.json", job)
             code, stderr, phase = run_process(
                 [sys.executable, str(self._bundle), str(folder / "job.json"), str(folder)],
                 timeout=job.settings.timeout_seconds,
                 progress=progress,
+                started=self._note,
             )
+            if self._cancelled:
+                raise KeyboardInterrupt  # what it brought is no result: it was killed here
             return read_outcome(job, folder, code, stderr, phase)
 
+    def cancel(self) -> None:
+        """Kill what runs, from another thread: whoever waits for it is interrupted as by Ctrl-C."""
+        self._cancelled = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
-def run_process(command: list[str], timeout: float, progress: Progress) -> tuple[int | None, str, str]:
-    """Run the runner; return its exit code (None: timed out), the end of its standard error, and its last phase.
+    def temperature(self) -> float | None:
+        """Return this machine's degrees Celsius; None where it does not say."""
+        return temperature_celsius()
 
-    The process has its own group, so that a time-out or Ctrl-C leaves no orphan behind.
+    def _note(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self._cancelled:
+            self.cancel()
+
+    @contextlib.contextmanager
+    def _turn(self, progress: Progress) -> Iterator[None]:
+        """Wait for this machine's turn; whoever waits can be interrupted."""
+        while not _ONE_AT_A_TIME.acquire(timeout=TURN_SECONDS):
+            progress(Waiting())
+        try:
+            yield
+        finally:
+            _ONE_AT_A_TIME.release()
+
+
+def run_process(
+    command: list[str],
+    timeout: float,
+    progress: Progress,
+    started: Callable[[subprocess.Popen[bytes]], None] | None = None,
+) -> tuple[int | None, str, str]:
+    """Run the runner, whose last argument is its folder; return its exit code, the end of its errors, its last phase.
+
+    The exit code is None where it was stopped for time.
+
+    The process has its own group, so that a time-out or Ctrl-C leaves no orphan behind, and it dies with this one.
     """
     phase = "start"
     deadline = time.monotonic() + timeout
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    environment = with_parent(TF_CPP_MIN_LOG_LEVEL="3", PYTHONUNBUFFERED="1", TMPDIR=command[-1])
     with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             command,
@@ -98,6 +141,8 @@ def run_process(command: list[str], timeout: float, progress: Progress) -> tuple
             start_new_session=True,
         )
         try:
+            if started is not None:
+                started(process)
             assert process.stdout is not None
             for event in _events(process.stdout, deadline):
                 phase = event.phase

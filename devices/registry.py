@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgebench.devices.base import Device, Listener
-from edgebench.devices.config import find_device
+from edgebench.devices.config import HERE, find_device
 from edgebench.devices.local import LocalDevice
 from edgebench.registry import find_device as find_opener
 
-LOCAL_DEVICES = ("cpu", "gpu")
+LOCAL_DEVICES = HERE
 
 
 def open_device(name: str, project: Path, session: str = "", tell: Listener | None = None) -> Device:

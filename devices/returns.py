@@ -13,17 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.devices.base import Outcome, Phase
+from edgebench.devices.text import clean_text
 from edgebench.errors import UsageError
 from edgebench.files import MAX_RECORD_BYTES, parse_record
-from edgebench.records import CRASHED, FAILED, STATUSES, TIMEOUT, Job, Run
+from edgebench.records import CRASHED, FAILED, NAN, OK, STATUSES, TIMEOUT, Job, Run
 
 MAX_NPY_HEADER = 4096
 MAX_CLASSES = 1_000_000
-MAX_TEXT = 2000
 MAX_LINE = 8192
 MAX_PHASE = 40
 MAX_FACTS = 200
 MAX_OPERATORS = 100_000
+MAX_SIDE, MAX_VALUES = 1 << 20, 1 << 28  # of a tensor: the host will make images of this size
+DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int16", "int32", "int64")
 
 
 def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: str, rows: int | None = None) -> Outcome:
@@ -40,13 +42,59 @@ def read_outcome(job: Job, folder: Path, code: int | None, stderr: str, phase: s
         return failed(job, CRASHED, f"the process died of {signal_name(-code)} in phase {phase!r}")
     if not (folder / "run.json").exists():
         lines = stderr.strip().splitlines()
-        return failed(job, FAILED, f"exit code {code}: {lines[-1] if lines else 'no message'}")
+        return failed(job, FAILED, f"exit code {code}: {clean_text(lines[-1]) if lines else 'no message'}")
     try:
         run = _read_run(folder / "run.json", job)
         outputs = _read_outputs(folder / "outputs.npy", run, rows) if job.kind == "accuracy" else None
     except (UsageError, RecursionError) as error:
         return failed(job, FAILED, f"what came back is not a run of this job: {error}")
-    return Outcome(run, outputs)
+    return judge(job, Outcome(run, outputs))
+
+
+def judge(job: Job, outcome: Outcome) -> Outcome:
+    """Return the outcome, or a failed run in its place where it says ok and holds what no measurement can bring.
+
+    Whatever device it comes from passes here before it is kept: a number that cannot be would break every later step.
+    """
+    run, outputs = outcome.run, outcome.outputs
+    if run.status != OK:
+        return Outcome(run, None)
+    fault = _fault(run) or (_fault_of_outputs(job, outputs) if job.kind == "accuracy" else "")
+    if fault:
+        return failed(job, FAILED, f"what came back is not a run of this job: {fault}")
+    if outputs is not None and not np.isfinite(outputs).all():
+        return failed(job, NAN, "outputs that are not finite, in a run that says it is ok")
+    return outcome
+
+
+def _fault(run: Run) -> str:
+    """Return what is missing or impossible in a run that says it is ok; empty where nothing is."""
+    if run.input is None or run.output is None:
+        return "it does not say what the artifact's input and output are"
+    for spec, dimensions in ((run.input, (4,)), (run.output, range(1, 7))):
+        if len(spec.shape) not in dimensions or not all(1 <= size <= MAX_SIDE for size in spec.shape):
+            return f"a tensor of shape {str(spec.shape)[:60]} is no image classifier's"
+        if math.prod(spec.shape) > MAX_VALUES or spec.dtype not in DTYPES or spec.scale < 0:
+            return f"no tensor is {spec.dtype[:20]!r} of shape {str(spec.shape)[:60]} with scale {spec.scale:g}"
+    if run.kind == "latency" and (not run.latency_ns or run.first_inference_ns is None):
+        return "a latency without samples"
+    if run.kind == "memory" and not run.memory:
+        return "no phase of memory"
+    measured = (*run.latency_ns, *run.invoke_ns, *run.warmup_ns)
+    if any(value < 1 for value in measured) or (run.first_inference_ns is not None and run.first_inference_ns < 1):
+        return "an inference in 0 ns"
+    if run.invoke_ns and len(run.invoke_ns) != len(run.latency_ns):
+        return "as many invoke times as latencies belong there"
+    return ""
+
+
+def _fault_of_outputs(job: Job, outputs: npt.NDArray[np.float32] | None) -> str:
+    if outputs is None:
+        return "it brought no outputs.npy"
+    if outputs.ndim != 2 or 0 in outputs.shape:
+        return f"outputs of shape {outputs.shape}"
+    classes = math.prod(job.output.shape[1:]) if job.output is not None else outputs.shape[1]
+    return f"{outputs.shape[1]} outputs an image, the artifact has {classes}" if outputs.shape[1] != classes else ""
 
 
 def failed(job: Job, status: str, reason: str) -> Outcome:
@@ -75,13 +123,9 @@ def parse_phase(line: bytes) -> Phase | None:
     phase = value.get("phase")
     if not isinstance(phase, str) or not phase.replace("_", "").replace("-", "").isalnum() or len(phase) > MAX_PHASE:
         return None
-    done, total = (value[key] if type(value.get(key)) is int else None for key in ("done", "total"))
-    return Phase(phase, done, total)
-
-
-def clean_text(text: str) -> str:
-    """Return at most MAX_TEXT printable characters: it may go to a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
+    done, total = (value.get(key) for key in ("done", "total"))
+    counted = type(done) is int and type(total) is int and 0 <= done <= total < 2**40
+    return Phase(phase, done, total) if counted else Phase(phase)
 
 
 def signal_name(number: int) -> str:

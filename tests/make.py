@@ -14,7 +14,6 @@ from edgebench.records import (
     Artifact,
     Calibration,
     Evaluation,
-    EvaluationSet,
     PhaseMemory,
     Preprocessing,
     Result,
@@ -132,10 +131,6 @@ def make_accuracy(images: int = 500, lost: int = 0, won: int = 0, both: int = 48
     return dataclasses.replace(accuracy, **changes)
 
 
-def make_set(model: str = "digits", images: int = 500) -> EvaluationSet:
-    return EvaluationSet("test", digest("images"), digest("pixels" + model), images, 10, True)
-
-
 def make_result(
     model: str = "digits",
     variant: str = "tflite:float32",
@@ -151,7 +146,6 @@ def make_result(
     chosen = settings or PROTOCOL
     runtime = changes.pop("runtime", RUNTIME[made.format])
     judged = accuracy or make_accuracy()
-    data = changes.pop("evaluation", None) or make_set(model, judged.images)
     result = Result(
         artifact=made,
         device="cpu",
@@ -160,7 +154,8 @@ def make_result(
         reason="",
         settings=chosen,
         runs=make_runs(made, runtime, chosen, latency_ms, memory_mb),
-        evaluations=(Evaluation(data, judged),),
+        evaluation=Evaluation("test", digest("images"), digest("pixels" + model), judged.images, 10, True),
+        accuracy=judged,
         created="2026-11-21T01:00:00+00:00",
     )
     return dataclasses.replace(result, **changes)
@@ -168,7 +163,7 @@ def make_result(
 
 def make_failed(variant: str = "onnx:int8", status: str = "crashed", reason: str = "", **changes: Any) -> Result:
     result = make_result(variant=variant, **changes)
-    return dataclasses.replace(result, status=status, reason=reason, runs=(), evaluations=())
+    return dataclasses.replace(result, status=status, reason=reason, runs=(), evaluation=None, accuracy=None)
 
 
 def make_study() -> list[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,7 +10,7 @@ import select
 import sys
 from typing import Any, BinaryIO, Optional
 
-from . import jobs, probe, store
+from . import jobs, probe, store, tryout
 
 GREETING = b"edgebench-agent 1 "  # what the host looks for behind whatever the login shell printed
 IDLE_SECONDS = 900  # a host that vanished without closing the connection does not keep the agent for ever
@@ -23,14 +24,32 @@ class Agent:
         self._source = source
         self._sink = sink or sys.stdout.buffer
         self._buffer = b""
-        self._store = store.Store(settings["store"])
-        self._jobs = jobs.Jobs(self._store, source)
-        self._owner = str(settings.get("owner", ""))
+        self._settings = settings
+        self._store: store.Store
+        self._jobs: jobs.Jobs
 
     def serve(self) -> None:
         """Greet, then answer until the input closes or nothing came for IDLE_SECONDS."""
-        hello = {"root": self._store.root, "boot_id": probe.boot_id(), "python": sys.version.split()[0]}
+        session = str(self._settings.get("session", ""))
+        try:
+            self._store = store.Store(self._settings["store"], session)
+            self._jobs = jobs.Jobs(self._store, self._source, session, str(self._settings.get("owner", "")))
+        except (OSError, ValueError) as error:
+            self._greet(
+                {"store_error": f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)}
+            )
+            return
+        self._greet({"root": self._store.root, "boot_id": probe.boot_id(), "python": sys.version.split()[0]})
+        try:
+            self._serve()
+        finally:
+            with contextlib.suppress(FileNotFoundError):  # the store has been removed
+                self._jobs.leave()
+
+    def _greet(self, hello: dict[str, Any]) -> None:
         self._send(GREETING + json.dumps(hello).encode() + b"\n")
+
+    def _serve(self) -> None:
         while True:
             line = self._read_line()
             if line is None:
@@ -49,12 +68,12 @@ class Agent:
                 return {**probe.facts(self._store.root), "environments": self._store.environments()}, b""
             if operation == "write":
                 return self._store.write(body=body, **request), b""
-            if operation == "start":
-                return self._jobs.start(owner=self._owner, **request), b""
+            if operation == "try_import":
+                return tryout.try_import(**request), b""
             if operation in ("wait", "fetch"):
                 answer: tuple[dict[str, Any], bytes] = getattr(self._jobs, operation)(**request)
                 return answer
-            if operation in ("forget", "kill", "kill_all"):
+            if operation in ("start", "reserve", "release", "temperature", "forget", "kill", "kill_all"):
                 return getattr(self._jobs, operation)(**request), b""
             if operation in ("stat", "commit", "set_environment", "usage", "remove_all"):
                 return getattr(self._store, operation)(**request), b""

@@ -17,7 +17,7 @@ FAMILIES = {3: "x86", 62: "x86", 40: "arm", 183: "arm", 243: "riscv"}  # e_machi
 
 def boot_id() -> str:
     """Return a value that changes with every start of the device's kernel."""
-    return _read("/proc/sys/kernel/random/boot_id") or ""
+    return read("/proc/sys/kernel/random/boot_id") or ""
 
 
 def facts(store: str) -> dict[str, Any]:
@@ -39,21 +39,27 @@ def facts(store: str) -> dict[str, Any]:
         "python_implementation": sys.implementation.name,
         "python_abi": "cp" + "".join(map(str, sys.version_info[:2])) + sys.abiflags,
         "python_path": sys.executable,
-        "board": (_read("/proc/device-tree/model") or _cpuinfo("Model") or "").strip("\0") or None,
+        "board": (read("/proc/device-tree/model") or _cpuinfo("Model") or "").strip("\0") or None,
         "cpu": _cpuinfo("model name") or _cpu_part(),
         "features": (_cpuinfo("Features") or _cpuinfo("flags") or "").split(),
         "cores": os.cpu_count(),
         "memory_bytes": memory.get("MemTotal"),
         "memory_available_bytes": memory.get("MemAvailable"),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "store_noexec": bool(disk.f_flag & getattr(os, "ST_NOEXEC", 0)),
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "max_frequency_khz": _number("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10),
-        "temperature_millidegrees": _number("/sys/class/thermal/thermal_zone0/temp", 10),
+        "temperature_millidegrees": temperature(),
         "throttled": _throttled(),
         "packages": _packages(),
         "emulator": _emulator(),
     }
     return {key: value for key, value in table.items() if value is not None}
+
+
+def temperature() -> Optional[int]:
+    """Return the first thermal zone's millidegrees Celsius."""
+    return _number("/sys/class/thermal/thermal_zone0/temp", 10)
 
 
 def _emulator() -> Optional[str]:
@@ -120,12 +126,12 @@ def _glibc() -> Optional[str]:
 
 
 def _os_release() -> dict[str, str]:
-    lines = (_read("/etc/os-release") or "").splitlines()
+    lines = (read("/etc/os-release") or "").splitlines()
     return {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
 
 
 def _cpuinfo(key: str) -> Optional[str]:
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
+    for line in (read("/proc/cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == key:
             return value.strip()
@@ -147,18 +153,19 @@ def _cpu_part() -> Optional[str]:
 
 
 def _meminfo() -> dict[str, int]:
-    rows = (line.split() for line in (_read("/proc/meminfo") or "").splitlines())
+    rows = (line.split() for line in (read("/proc/meminfo") or "").splitlines())
     return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) > 1}
 
 
 def _number(path: str, base: int) -> Optional[int]:
     try:
-        return int(_read(path) or "", base)
+        return int(read(path) or "", base)
     except ValueError:
         return None
 
 
-def _read(path: str) -> Optional[str]:
+def read(path: str) -> Optional[str]:
+    """Return a file's text; None where it cannot be read."""
     try:
         with open(path, errors="replace") as stream:
             return stream.read().strip()

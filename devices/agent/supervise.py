@@ -9,13 +9,18 @@ import signal
 import time
 from typing import Any, Optional
 
-from .store import remove
+from . import reservation
+from .governor import Governor
+from .owned import remove
 
 KEPT_BYTES = 512  # room for how the job ended, taken beforehand: its disk may be full by then
 
 
-def detach(folder: str, command: list[str], paths: list[str], timeout: float, lock: int) -> None:
-    """Fork a process that no longer belongs to the connection and supervises `command`; returns at once."""
+def detach(folder: str, command: list[str], paths: list[str], timeout: float, lock: int, held: list[int]) -> None:
+    """Fork a process that no longer belongs to the connection and supervises `command`; returns at once.
+
+    `held` are the descriptors whose locks say that the connection lives: the new process lets go of them.
+    """
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -27,6 +32,8 @@ def detach(folder: str, command: list[str], paths: list[str], timeout: float, lo
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        for descriptor in held:
+            os.close(descriptor)
         os.chdir("/")
         _supervise(folder, command, paths, timeout, lock)
     finally:
@@ -60,7 +67,7 @@ def _supervise(folder: str, command: list[str], paths: list[str], timeout: float
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=errors,
-            env=_environment(paths),
+            env={**environment(paths), "TMPDIR": folder},
             cwd=folder,
             start_new_session=True,
             pass_fds=(lock,),  # as long as the runner lives, the device is busy, supervisor or not
@@ -87,9 +94,13 @@ def _supervise(folder: str, command: list[str], paths: list[str], timeout: float
     with open(os.path.join(folder, "exit.json.kept"), "r+") as stream:
         stream.write(json.dumps(ended))
     os.replace(os.path.join(folder, "exit.json.kept"), os.path.join(folder, "exit.json"))
+    store = os.path.dirname(os.path.dirname(folder))
+    if not reservation.is_reserved(os.path.join(store, "reserved")):  # its host is gone: nobody else will
+        Governor(os.path.join(store, "governor.json")).give_back()
 
 
-def _environment(paths: list[str]) -> dict[str, str]:
+def environment(paths: list[str]) -> dict[str, str]:
+    """Return the environment of a process that imports a runtime from `paths`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "SSH_"))}
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 

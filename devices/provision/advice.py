@@ -24,7 +24,7 @@ def describe(facts: Facts) -> dict[str, str]:
         "userland": f"{facts.userland_bits} bits, {facts.os or 'unknown'}, {_libc(facts)}",
         "python": f"{facts.python} ({facts.python_path})",
         "memory": _memory(facts),
-        "disk": f"{facts.disk_free_bytes / 1e9:.1f} GB free",
+        "disk": f"{facts.disk_free_bytes / 1e9:.1f} GB free{', mounted noexec' if facts.store_noexec else ''}",
         "governor": facts.governor,
         "temperature": _temperature(facts),
         "throttling": None if facts.throttled is None else throttling(facts.throttled) or "none since it started",

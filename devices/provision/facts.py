@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edgebench.devices.text import SHORT, clean_text
 from edgebench.errors import DeviceError
 
-Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+def _printable(path: str) -> str:
+    """Return the path as it is: one that a terminal cannot show is none that edgebench made."""
+    if not path.isprintable():
+        raise ValueError("is not printable")
+    return path
+
+
+# What is only shown is made printable; what decides anything must have exactly the form it should have.
+Text = Annotated[str, Field(max_length=1000), AfterValidator(lambda text: clean_text(text, SHORT))]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\z")]
+Version = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!_-]{0,63}\z")]
+Python = Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}\.[0-9]{1,3}\z")]
+Glibc = Annotated[str, Field(pattern=r"^2\.[0-9]{1,3}(\.[0-9]{1,5})?\z")]
+Abi = Annotated[str, Field(pattern=r"^cp3[0-9]{1,2}[a-z]{0,3}\z")]
+Millidegrees = Annotated[int, Field(ge=-100_000, le=1_000_000)]
+Bits = Annotated[int, Field(ge=32, le=64, multiple_of=32)]
 Count = Annotated[int, Field(ge=0, lt=2**62)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Path = Annotated[str, Field(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+Path = Annotated[str, Field(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*\z"), AfterValidator(_printable)]
 CONFIG = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
@@ -20,7 +37,7 @@ class Environment(BaseModel):
 
     model_config = CONFIG
 
-    version: Text
+    version: Version
     packages: list[Sha256] = Field(max_length=16)
     paths: list[Path] = Field(max_length=16)
 
@@ -31,18 +48,18 @@ class Facts(BaseModel):
     model_config = CONFIG
 
     name: str
-    system: Text
+    system: Word
     kernel: Text
-    machine: Text
-    userland_bits: Count
-    python: Text
-    python_implementation: Text
-    python_abi: Text
-    python_path: Text
+    machine: Word
+    userland_bits: Bits
+    python: Python
+    python_implementation: Word
+    python_abi: Abi
+    python_path: Path
     os: Text | None = None
     os_id: Text | None = None
     os_codename: Text | None = None
-    glibc: Text | None = None
+    glibc: Glibc | None = None
     board: Text | None = None
     cpu: Text | None = None
     features: list[Text] = Field(default_factory=list, max_length=500)
@@ -50,13 +67,14 @@ class Facts(BaseModel):
     memory_bytes: Count | None = None
     memory_available_bytes: Count | None = None
     disk_free_bytes: Count
+    store_noexec: bool = False
     governor: Text | None = None
     max_frequency_khz: Count | None = None
-    temperature_millidegrees: int | None = None
+    temperature_millidegrees: Millidegrees | None = None
     throttled: Count | None = None
     emulator: Text | None = None
-    packages: dict[Text, Text] = Field(default_factory=dict, max_length=50)
-    environments: dict[Text, Environment] = Field(default_factory=dict, max_length=20)
+    packages: dict[Word, Version] = Field(default_factory=dict, max_length=50)
+    environments: dict[Word, Environment] = Field(default_factory=dict, max_length=20)
 
     @property
     def architecture(self) -> str:
@@ -70,8 +88,19 @@ class Facts(BaseModel):
     @property
     def python_minor(self) -> int:
         """11 for Python 3.11."""
-        parts = self.python.split(".")
-        return int(parts[1]) if len(parts) > 1 and parts[0] == "3" and parts[1].isdigit() else 0
+        return int(self.python.split(".")[1])
+
+    @property
+    def plain_abi(self) -> str:
+        """The ABI of the usual build of this Python: cp311."""
+        return f"cp3{self.python_minor}"
+
+    @model_validator(mode="after")
+    def _one_python(self) -> Facts:
+        """Whatever letters its build adds, an ABI is that of its version."""
+        if self.python_abi.rstrip("abcdefghijklmnopqrstuvwxyz") != self.plain_abi:
+            raise ValueError(f"Python {self.python} has not the ABI {self.python_abi}")
+        return self
 
 
 def read_facts(answer: dict[str, Any], name: str) -> Facts:
@@ -80,8 +109,9 @@ def read_facts(answer: dict[str, Any], name: str) -> Facts:
         return Facts.model_validate({**answer, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])[:100]
-        raise DeviceError(f"{name} describes itself in a way that cannot be: {where}: {first['msg']}") from error
+        where = clean_text(".".join(str(part) for part in first["loc"]), 100)
+        why = clean_text(first["msg"], SHORT)
+        raise DeviceError(f"{name} describes itself in a way that cannot be: {where}: {why}") from error
 
 
 class Usage(BaseModel):
@@ -92,6 +122,7 @@ class Usage(BaseModel):
     root: Path
     size: Count
     files: Count
+    left: Count = 0
 
 
 def read_usage(answer: dict[str, Any], name: str) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgebench import registry
 from edgebench.devices.provision.facts import Facts
@@ -15,6 +18,7 @@ FAMILIES = {
     if (names := tuple(name for name, runtime in CARRIED.items() if format in runtime.formats))
 }
 DISTRIBUTIONS = {name: runtime.distribution for name, runtime in registry.runtimes().items()}
+NO_PINS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,27 +37,60 @@ class Plan:
     reasons: dict[str, str]
 
 
-def make_plan(facts: Facts) -> Plan:
-    """Return what to try on this device."""
+def make_plan(facts: Facts, pins: Mapping[str, str] = NO_PINS) -> Plan:
+    """Return what to try on this device; `pins` are the versions the user wants: runtime -> "1.20"."""
     blocker = _blocker(facts)
     if blocker is not None:
         return Plan({}, dict.fromkeys(FAMILIES, blocker))
-    if facts.userland_bits == 64:
-        return _plan_64(facts)
-    return _plan_32(facts)
+    plan = _plan_64(facts) if facts.userland_bits == 64 else _plan_32(facts)
+    wanted = {family: _pinned(candidates, pins) for family, candidates in plan.candidates.items()}
+    return dataclasses.replace(plan, candidates=wanted)
 
 
-def usable_runtimes(facts: Facts) -> dict[str, str]:
-    """Return runtime -> version: what was carried over, and what the device's own Python has beside numpy."""
+def fits(version: str, pin: str) -> bool:
+    """Whether a version is the pinned one: "1.20" is any 1.20.x."""
+    return version == pin or version.startswith(f"{pin}.")
+
+
+def _pinned(candidates: tuple[Candidate, ...], pins: Mapping[str, str]) -> tuple[Candidate, ...]:
+    """Return the candidates with the pinned versions; a pinned runtime leaves no other to fall back on."""
+    chosen = tuple(one for one in candidates if one.runtime in pins) or candidates
+    return tuple(
+        Candidate(one.runtime, (f"{one.requirements[0]}=={_release(pins[one.runtime])}", *one.requirements[1:]))
+        if one.runtime in pins
+        else one
+        for one in chosen
+    )
+
+
+def _release(pin: str) -> str:
+    return pin if pin.count(".") > 1 else f"{pin}.*"
+
+
+def usable_runtimes(facts: Facts, pins: Mapping[str, str] = NO_PINS) -> dict[str, str]:
+    """Return runtime -> version: what was carried over, and what the device's own Python has; none but the pinned."""
+    return {
+        runtime: version
+        for runtime, version in _present(facts).items()
+        if runtime not in pins or fits(version, pins[runtime])
+    }
+
+
+def _present(facts: Facts) -> dict[str, str]:
     own = facts.packages if "numpy" in facts.packages else {}
     found = {runtime: own[package] for runtime, package in DISTRIBUTIONS.items() if package in own}
     return {**found, **{runtime: there.version for runtime, there in facts.environments.items()}}
 
 
-def missing_families(facts: Facts) -> tuple[str, ...]:
-    """Return the formats for which the device has no runtime yet."""
-    there = usable_runtimes(facts)
-    return tuple(family for family, runtimes in FAMILIES.items() if not set(runtimes) & set(there))
+def missing_families(facts: Facts, pins: Mapping[str, str] = NO_PINS) -> tuple[str, ...]:
+    """Return the formats for which the device has no runtime yet, or not the pinned version of it."""
+    there = usable_runtimes(facts, pins)
+
+    def lacks(runtimes: tuple[str, ...]) -> bool:
+        pinned = set(runtimes) & set(pins)
+        return not set(runtimes) & set(there) or not pinned <= set(there)
+
+    return tuple(family for family, runtimes in FAMILIES.items() if lacks(runtimes))
 
 
 def _blocker(facts: Facts) -> str | None:
@@ -64,6 +101,13 @@ def _blocker(facts: Facts) -> str | None:
         return "its C library is not glibc (Alpine?), and the runtimes have wheels for glibc only: use a Debian system"
     if facts.python_implementation != "cpython":
         return f"the runtimes have wheels for CPython only, and its Python is {facts.python_implementation}"
+    if facts.python_abi != facts.plain_abi:
+        return f"the runtimes have wheels for the usual build of Python only, and this is {facts.python_abi}"
+    if facts.store_noexec:
+        return (
+            "its store is on a file system mounted noexec, from which no library can be loaded: name a store on "
+            "another in devices.toml"
+        )
     if facts.machine.startswith(("armv6", "armv5")):
         return f"no runtime has wheels for {facts.machine} (Raspberry Pi 1 and Zero)"
     if facts.architecture not in ("aarch64", "armv7l", "x86_64"):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
-import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench.devices.provision.facts import Facts
 from edgebench.errors import DeviceError
-from edgebench.files import atomic_path, sha256_file
+from edgebench.files import atomic_path, scratch_folder, sha256_file, write_json
+from edgebench.lifeline import python_module, with_parent
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 OLDEST_GLIBC_MINOR = 17
@@ -44,23 +45,42 @@ class Package:
 def fetch(requirement: str, facts: Facts, refresh: bool = False) -> Package:
     """Return the newest wheel of `requirement` that fits the device, packed; from the cache where it is there.
 
-    Raises NoWheelError with pip's reason.
+    Packed wheels are kept by the hash of their bytes; a slot for each kind of Python and requirement says which one
+    it is, and what no longer has its hash is fetched again. Raises NoWheelError with pip's reason.
     """
-    folder = cache_folder() / f"{facts.python_abi}-{facts.architecture}-glibc{facts.glibc}"
-    slot = folder / re.sub(r"[^A-Za-z0-9.-]", "_", requirement)
-    packed = sorted(slot.glob("*.zip"))
-    if not packed or refresh:
-        with tempfile.TemporaryDirectory(prefix="edgebench-") as name:
-            wheel = _download(requirement, facts, Path(name))
-            target = slot / f"{wheel.stem}.zip"
-            with atomic_path(target) as temporary:
-                pack_wheel(wheel, temporary)
-        for old in packed:
-            if old != target:
-                old.unlink()
-        packed = [target]
-    distribution, version, *_ = packed[0].stem.split("-")
-    return Package(distribution.replace("_", "-"), version, packed[0], sha256_file(packed[0]))
+    kind = f"{facts.python_abi}-{facts.architecture}-glibc{facts.glibc}"
+    slot = cache_folder() / "slots" / kind / f"{re.sub(r'[^A-Za-z0-9.-]', '_', requirement)}.json"
+    found = None if refresh else _kept(slot)
+    if found is not None:
+        return found
+    with scratch_folder() as folder:
+        wheel = _download(requirement, facts, folder)
+        packed = folder / "packed.zip"
+        pack_wheel(wheel, packed)
+        distribution, version, *_ = wheel.stem.split("-")
+        sha256 = sha256_file(packed)
+        target = _place(sha256)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(packed, temporary)
+    package = Package(distribution.replace("_", "-"), version, target, sha256)
+    write_json(slot, {"distribution": package.distribution, "version": version, "sha256": sha256})
+    return package
+
+
+def _kept(slot: Path) -> Package | None:
+    """Return the package that a slot names, if its bytes are still what they were."""
+    try:
+        value = json.loads(slot.read_text())
+        distribution, version, sha256 = (str(value[key]) for key in ("distribution", "version", "sha256"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    path = _place(sha256)
+    whole = re.fullmatch("[0-9a-f]{64}", sha256) and path.is_file() and sha256_file(path) == sha256
+    return Package(distribution, version, path, sha256) if whole else None
+
+
+def _place(sha256: str) -> Path:
+    return cache_folder() / "by-sha256" / f"{sha256}.zip"
 
 
 def cache_folder() -> Path:
@@ -86,14 +106,15 @@ def pack_wheel(wheel: Path, target: Path) -> None:
 
 
 def _download(requirement: str, facts: Facts, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command = [*python_module("pip"), "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder)]
     command += ["--implementation=cp", f"--python-version=3.{facts.python_minor}"]
     command += [f"--platform={tag}" for tag in platforms(facts)]
     try:
         done = subprocess.run(
-            [*command, requirement], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-        )
+            [*command, requirement], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env=with_parent(),
+            check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise NoWheelError(f"fetching {requirement} took more than {TIMEOUT_SECONDS} s") from error
     wheels = list(folder.glob("*.whl"))
@@ -101,7 +122,7 @@ def _download(requirement: str, facts: Facts, folder: Path) -> Path:
         return wheels[0]
     where = f"{requirement} for Python 3.{facts.python_minor}, {facts.architecture}, glibc {facts.glibc}"
     if "No module named pip" in done.stderr:
-        raise NoWheelError(f"cannot fetch {where}: this Python has no pip; run {sys.executable} -m ensurepip")
+        raise NoWheelError(f"cannot fetch {where}: this Python has no pip; run `python -m ensurepip` with it")
     if "No matching distribution" in done.stderr:
         raise NoWheelError(f"there is no wheel of {where}")
     said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()

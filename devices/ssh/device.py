@@ -5,39 +5,54 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import tempfile
 import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgebench.devices.base import Busy, DeviceInfo, Listener, OnDevice, Outcome, Progress, Waiting
+from edgebench.devices.base import (
+    Busy,
+    DeviceInfo,
+    Listener,
+    Notice,
+    OnDevice,
+    Outcome,
+    Progress,
+    Rest,
+    Waiting,
+)
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.provision.facts import Facts, read_facts, read_usage
 from edgebench.devices.provision.plan import FAMILIES, missing_families, usable_runtimes
 from edgebench.devices.returns import failed, most_output_bytes, read_outcome
-from edgebench.devices.ssh.carry import provision
+from edgebench.devices.ssh.carry import Provision, provision
 from edgebench.devices.ssh.connection import Connection
 from edgebench.devices.ssh.events import ProgressReader
+from edgebench.devices.ssh.fetch import fetch_file
 from edgebench.devices.ssh.upload import upload
+from edgebench.devices.text import SHORT, clean_text
 from edgebench.errors import DeviceError
-from edgebench.files import MAX_RECORD_BYTES, sha256_file
+from edgebench.files import MAX_RECORD_BYTES, scratch_folder, sha256_file
 from edgebench.records import CRASHED, FAILED, Job, to_dict
 
 POLL_SECONDS = 2.0
 GRACE_SECONDS = 60.0  # after a job's own time-out, before the host ends it
 BUSY_PAUSE_SECONDS = 2.0
-BUSY_PATIENCE_SECONDS = 3600.0
+BUSY_PATIENCE_SECONDS = 6 * 3600.0  # a device is reserved for a whole profile
 MAX_STDERR = 1 << 20
 FULL_DISK_BYTES = 1 << 20
+MOST_STARTS = 3  # of one job that the device says it has lost before anyone waited for it
+MOST_ATTEMPTS = 2  # of one job in which the device restarts
 
 
 class SshDevice:
     """Runs jobs on a device over SSH, detached there: a broken connection, or a host that dies, loses none of them.
 
-    `session` says whose unfinished jobs are picked up again: the same value, the same profile.
+    `session` says whose unfinished jobs are picked up again: the same value, the same profile; without one, nobody's.
     """
 
     def __init__(
@@ -51,9 +66,9 @@ class SshDevice:
         self.config = config
         report = tell or _silent
         self._progress: Progress = lambda event: report(OnDevice(config.name, event))
-        self._session = hashlib.sha256(session.encode()).hexdigest()[:12]
+        self._session = hashlib.sha256((session or uuid.uuid4().hex).encode()).hexdigest()[:12]
         self._install = install
-        self._connection = Connection(config, self._progress)
+        self._connection = Connection(config, self._progress, self._session)
         self._places: dict[tuple[Path, str], str] = {}  # what is known to be there
         self._rows: dict[str, int] = {}
         self._facts: Facts | None = None
@@ -65,6 +80,7 @@ class SshDevice:
     def __exit__(self, *exception: object) -> None:
         if exception[:1] == (None,):
             self._connection.request_once("forget", prefix=self._session)
+        self._connection.request_once("release")
         self._connection.close()
 
     @property
@@ -72,26 +88,52 @@ class SshDevice:
         """How much went over the connection to the device."""
         return self._connection.bytes_sent
 
+    def cancel(self) -> None:
+        """End at once, from another thread; a job that runs on the device goes on, and the same profile finds it."""
+        self._connection.cancel()
+
     def facts(self) -> Facts:
         """Ask the device what it is."""
         self._facts = read_facts(self._connection.request("facts")[0], self.name)
         return self._facts
 
     def info(self) -> DeviceInfo:
-        """Describe the device, after carrying over what it lacks of the runtimes."""
-        reasons = self.install() if self._install and missing_families(self.facts()) else {}
+        """Describe the device, reserved for this session, after carrying over what it lacks of the runtimes."""
+        self.reserve()
+        pins = self.config.runtimes
+        reasons = self.install() if self._install and missing_families(self.facts(), pins) else {}
         facts = self._known_facts()
-        emulated = self.config.emulated or facts.emulator is not None
-        return DeviceInfo(self.name, usable_runtimes(facts), emulated, remote=True, reasons=reasons)
+        return DeviceInfo(
+            self.name,
+            usable_runtimes(facts, pins),
+            emulated=self.config.emulated or facts.emulator is not None,
+            remote=True,
+            reasons=reasons,
+            rest=Rest(self.config.cool_down, self.config.max_temperature),
+        )
+
+    def reserve(self) -> None:
+        """Keep the device for this session, when whoever has it is done; set its governor where one is named."""
+        governor = self.config.governor or ""
+        state = self._when_free(lambda: self._connection.request("reserve", governor=governor)[0], self._progress)
+        reason = clean_text(state.get("reason", ""), SHORT)
+        if reason:
+            self._progress(Notice(f"its governor stays as it is ({reason})"))
+
+    def temperature(self) -> float | None:
+        """Return degrees Celsius; None where the device does not say."""
+        value = self._connection.request("temperature")[0].get("millidegrees")
+        return value / 1000 if type(value) is int and abs(value) < 1_000_000 else None
 
     def runtimes(self) -> dict[str, str]:
         """Return runtime -> version of what can be used there now."""
-        return usable_runtimes(self._known_facts())
+        return usable_runtimes(self._known_facts(), self.config.runtimes)
 
     def install(self, upgrade: bool = False) -> dict[str, str]:
         """Carry over the runtimes it lacks; return format -> why nothing there can run it."""
-        families = tuple(FAMILIES) if upgrade else None
-        reasons = provision(self._connection, self.facts(), self._progress, families, refresh=upgrade)
+        self.reserve()  # what is carried over would disturb another's numbers
+        wanted = Provision(tuple(FAMILIES) if upgrade else None, upgrade, self.config.runtimes)
+        reasons = provision(self._connection, self.facts(), self._progress, wanted)
         self.facts()
         return reasons
 
@@ -116,15 +158,25 @@ class SshDevice:
         return there
 
     def run(self, job: Job, progress: Progress) -> Outcome:
-        """Run one job in a fresh process on the device, or pick it up where it is running or done already."""
+        """Run one job in a fresh process on the device, or pick it up where it is running or done already.
+
+        A device that restarts meanwhile gets the job once more.
+        """
         request = self._request(job)
-        self._connection.request("forget", prefix=self._session, keep=request["id"])
-        self._start(request, progress)
-        state, phase = self._wait(request["id"], job, progress)
-        if state.get("state") == "lost":
-            return failed(job, FAILED, f"{state.get('reason')}, in phase {phase!r}")
-        with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-            return self._collect(request["id"], job, state, phase, Path(folder))
+        for attempt in range(MOST_ATTEMPTS):
+            self._connection.request("forget", prefix=self._session, keep=request["id"])
+            self._start(request, progress)
+            state, phase = self._wait(request["id"], job, progress)
+            if state.get("state") != "lost":
+                break
+            reason = clean_text(state.get("reason", "no reason given"), SHORT)
+            if attempt + 1 == MOST_ATTEMPTS or not state.get("restarted"):
+                again = " again" if attempt else ""
+                return failed(job, FAILED, f"{reason}{again}, in phase {phase!r}")
+            progress(Notice(f"{reason}; the job is started once more"))
+            self._connection.request("forget", prefix=request["id"])
+        with scratch_folder() as folder:
+            return self._collect(request["id"], job, state, phase, folder)
 
     def _known_facts(self) -> Facts:
         return self._facts or self.facts()
@@ -133,8 +185,8 @@ class SshDevice:
         """Name the job by its content: the same job in the same session is the same folder on the device."""
         facts = self._known_facts()
         if not self._bundle:
-            with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-                bundle = write_bundle(Path(folder))
+            with scratch_folder() as folder:
+                bundle = write_bundle(folder)
                 self._bundle = self.put(bundle, sha256_file(bundle))
         value: dict[str, Any] = {
             "job": json.dumps(to_dict(job)),
@@ -146,20 +198,28 @@ class SshDevice:
         return {"id": f"{self._session}-{digest[:32]}", **value}
 
     def _start(self, request: dict[str, Any], progress: Progress) -> None:
+        """Start the job. Raises DeviceError for a device that says it is lost however often it is started."""
+        for _ in range(MOST_STARTS):
+            state = self._when_free(lambda: self._connection.request("start", **request)[0], progress)
+            if state.get("state") != "lost":
+                return
+            self._connection.request("forget", prefix=request["id"])  # of an earlier attempt that nobody waited for
+        reason = clean_text(state.get("reason", "no reason given"), SHORT)
+        raise DeviceError(f"{self.name} loses every job as it is started: {reason}")
+
+    def _when_free(self, ask: Callable[[], dict[str, Any]], progress: Progress) -> dict[str, Any]:
+        """Ask until the device is not busy for somebody else, and tell for whom."""
         deadline = time.monotonic() + BUSY_PATIENCE_SECONDS
         while True:
-            state, _ = self._connection.request("start", **request)
-            if state.get("state") == "lost":  # of an earlier attempt that nobody waited for
-                self._connection.request("forget", prefix=request["id"])
-            elif state.get("state") != "busy":
-                return
-            else:
-                holder = state.get("holder") if isinstance(state.get("holder"), dict) else {}
-                owner = str((holder or {}).get("owner", "someone"))[:100]
-                if time.monotonic() > deadline:
-                    raise DeviceError(f"{self.name} has been measuring for {owner} for too long: try again later")
-                progress(Busy(owner))
-                time.sleep(BUSY_PAUSE_SECONDS)
+            state = ask()
+            if state.get("state") != "busy":
+                return state
+            holder = state.get("holder")
+            owner = clean_text(holder.get("owner", "someone") if isinstance(holder, dict) else "someone", 100)
+            if time.monotonic() > deadline:
+                raise DeviceError(f"{self.name} has been measuring for {owner} for too long: try again later")
+            progress(Busy(owner))
+            self._connection.pause(BUSY_PAUSE_SECONDS)
 
     def _wait(self, identifier: str, job: Job, progress: Progress) -> tuple[dict[str, Any], str]:
         reader = ProgressReader(progress)
@@ -179,14 +239,14 @@ class SshDevice:
 
     def _collect(self, identifier: str, job: Job, state: dict[str, Any], phase: str, folder: Path) -> Outcome:
         code = state.get("code")
-        if code is not None and not (isinstance(code, int) and abs(code) < 1000):
-            return failed(job, FAILED, f"{self.name} answered with the exit code {str(code)[:40]!r}")
+        if code is not None and not (type(code) is int and abs(code) < 1000):
+            return failed(job, FAILED, f"{self.name} answered with the exit code {clean_text(code, 40)!r}")
         rows = self._rows.get(job.images)
         limits = {"run.json": MAX_RECORD_BYTES, "stderr": MAX_STDERR}
         if job.kind == "accuracy":
             limits["outputs.npy"] = most_output_bytes(job, rows)
         for file, limit in limits.items():
-            if not self._fetch(identifier, file, limit, folder / file):
+            if not fetch_file(self._connection, self.name, identifier, file, limit, folder / file):
                 return failed(job, FAILED, f"{self.name} offers a {file} of more than {limit} bytes; it was not read")
         stderr = (
             (folder / "stderr").read_bytes()[-4000:].decode(errors="replace") if (folder / "stderr").exists() else ""
@@ -196,24 +256,9 @@ class SshDevice:
             return failed(job, CRASHED, f"{outcome.run.reason}: the kernel killed it for want of memory")
         free = state.get("disk_free_bytes")
         if outcome.run.status == FAILED and isinstance(free, int) and free < FULL_DISK_BYTES:
+            self._connection.request("forget", prefix=identifier)  # what it has half written
             return failed(job, FAILED, f"No space left on the disk of {self.name}: {outcome.run.reason}")
         return outcome
-
-    def _fetch(self, identifier: str, file: str, limit: int, target: Path) -> bool:
-        """Bring one of a job's files here, if there is one; False where it is larger than `limit`."""
-        offset = 0
-        while True:
-            answer, piece = self._connection.request("fetch", id=identifier, file=file, offset=offset, limit=1 << 20)
-            size = answer.get("size")
-            if size == -1:
-                return True
-            if not isinstance(size, int) or size > limit or offset + len(piece) > limit:
-                return file == "stderr"  # a log may be cut short, a result may not
-            with target.open("ab") as stream:
-                stream.write(piece)
-            offset += len(piece)
-            if offset >= size or not piece:
-                return True
 
 
 def _silent(event: OnDevice) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
-import os
-import select
 import shlex
 import socket
 import subprocess
@@ -21,15 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.devices.config import DeviceConfig
-from edgebench.devices.ssh.errors import explain
-from edgebench.devices.ssh.payload import OLDEST_PYTHON, REMOTE_SCRIPT, payload
+from edgebench.devices.ssh.errors import explain, explain_hello, explain_silence
+from edgebench.devices.ssh.payload import REMOTE_SCRIPT, payload
+from edgebench.devices.ssh.wire import Wire, WireClosedError, WireSilentError
+from edgebench.devices.text import SHORT, clean_bytes, clean_text
 from edgebench.errors import DeviceError
 
 GREETING = b"edgebench-agent 1 "
-MAX_LINE = 256 * 1024
 MAX_NOISE = 64 * 1024  # what a login shell may print before the agent greets
 START_SECONDS = 90.0  # an emulated or very small device needs some for its Python
 ANSWER_SECONDS = 120.0
+CLOSE_SECONDS = 0.3
 
 
 class LinkLostError(DeviceError):
@@ -45,21 +45,19 @@ class RefusedByDeviceError(DeviceError):
 
 
 class Link:
-    """An open connection. Counts the bytes it sends and receives."""
+    """A connection; `open` makes it. Counts the bytes it sends."""
 
-    def __init__(self, config: DeviceConfig, client: tuple[str, ...] = ("ssh",)) -> None:
+    def __init__(self, config: DeviceConfig, session: str = "", client: tuple[str, ...] = ("ssh",)) -> None:
         self._config = config
-        self._buffer = b""
-        self.bytes_sent = 0
+        self._session = session
+        self._noise = b""
+        self._greeted = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
-        self._process = self._open([*client, *_options(config), "--", config.address, _remote_command(config)])
-        try:
-            self.hello = self._greet()
-        except BaseException:
-            self.close()
-            raise
+        self._process = self._start([*client, *_options(config), "--", config.host, _remote_command(config)])
+        assert self._process.stdout is not None and self._process.stdin is not None
+        self._wire = Wire(self._process.stdout.fileno(), self._process.stdin.fileno(), config.name)
 
-    def _open(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 command,
@@ -73,22 +71,55 @@ class Link:
             self._errors.close()
             raise DeviceError(f"there is no {command[0]} on this machine: install the OpenSSH client") from error
 
+    @property
+    def bytes_sent(self) -> int:
+        """How much went to the device."""
+        return self._wire.bytes_sent
+
+    def open(self) -> None:
+        """Send the agent and wait for its greeting, wherever in a line the login leaves it."""
+        owner = f"{getpass.getuser()}@{socket.gethostname()}"
+        deadline = time.monotonic() + START_SECONDS
+        settings = {"store": self._config.store, "owner": owner, "session": self._session}
+        try:
+            self._wire.write(payload(settings), START_SECONDS)
+            while len(self._noise) < MAX_NOISE:
+                line = self._wire.read_line(deadline)
+                before, greeting, rest = line.partition(GREETING)
+                self._noise += before + b"\n"
+                if greeting:
+                    self._greeted = True
+                    explain_hello(self._config, self._wire.parse(rest))
+                    return
+        except WireSilentError:
+            raise LinkLostError(explain_silence(self._config, self._heard(), self._said(), START_SECONDS)) from None
+        except WireClosedError:
+            raise self._lost() from None
+        raise DeviceError(
+            f"the login shell of {self._config.name} prints too much before a command starts: "
+            f"{clean_bytes(self._noise, SHORT)!r}"
+        )
+
     def request(
         self, operation: str, body: bytes = b"", patience: float = ANSWER_SECONDS, limit: int = 0, **values: Any
     ) -> tuple[dict[str, Any], bytes]:
         """Send one request and return the answer and its body of at most `limit` bytes."""
-        self._write(json.dumps({"op": operation, "bytes": len(body), **values}).encode() + b"\n" + body, patience)
-        deadline = time.monotonic() + patience
-        answer = self._parse(self._read_line(deadline))
-        length = answer.pop("bytes", 0)
-        if not isinstance(length, int) or not 0 <= length <= limit:
-            raise DeviceError(
-                f"{self._config.name} answered {operation!r} with {length!r} bytes, at most {limit} belong there"
-            )
-        content = self._read_exactly(length, deadline)
+        line = json.dumps({"op": operation, "bytes": len(body), **values}).encode() + b"\n"
+        try:
+            self._wire.write(line + body, patience)
+            answer, content = self._wire.read_answer(operation, time.monotonic() + patience, limit)
+        except WireSilentError:
+            raise LinkLostError(f"{self._config.name} did not answer in {patience:.0f} s") from None
+        except WireClosedError:
+            raise self._lost() from None
         if "error" in answer:
-            raise RefusedByDeviceError(str(answer["error"]), f"{self._config.name}: {answer.get('message', '')}")
+            message = f"{self._config.name}: {clean_text(answer.get('message', ''))}"
+            raise RefusedByDeviceError(clean_text(answer["error"], 40), message)
         return answer, content
+
+    def abort(self) -> None:
+        """End the client at once, from another thread: whoever waits for an answer finds the connection broken."""
+        self._process.kill()
 
     def close(self) -> None:
         """Close the connection; the agent ends by itself when its input closes."""
@@ -97,88 +128,26 @@ class Link:
                 with contextlib.suppress(OSError):
                     stream.close()
         try:
-            self._process.wait(2)
+            self._process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._errors.close()
 
-    def _greet(self) -> dict[str, Any]:
-        owner = f"{getpass.getuser()}@{socket.gethostname()}"
-        deadline = time.monotonic() + START_SECONDS
-        self._write(payload({"store": self._config.store, "owner": owner}), START_SECONDS)
-        noise = 0
-        while noise < MAX_NOISE:
-            line = self._read_line(deadline)
-            if line.startswith(GREETING):
-                hello = self._parse(line[len(GREETING) :])
-                if "too_old" in hello:
-                    raise DeviceError(
-                        f"{self._config.name} has Python {hello['too_old']}; edgebench needs "
-                        f"{'.'.join(map(str, OLDEST_PYTHON))} or newer there: install one and name it as python = "
-                        f'"..." in devices.toml'
-                    )
-                return hello
-            noise += len(line) + 1
-        raise DeviceError(f"the login shell of {self._config.name} prints too much before a command starts")
+    def _heard(self) -> bytes:
+        """What the device printed that was no answer."""
+        return self._noise + self._wire.pending
 
-    def _write(self, content: bytes, timeout: float) -> None:
-        assert self._process.stdin is not None
-        descriptor = self._process.stdin.fileno()
-        os.set_blocking(descriptor, False)
-        deadline = time.monotonic() + timeout
-        view = memoryview(content)
-        while view:
-            _, ready, _ = select.select([], [descriptor], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise LinkLostError(f"{self._config.name} took nothing for {timeout:.0f} s")
-            try:
-                sent = os.write(descriptor, view)
-            except OSError as error:
-                raise self._lost() from error
-            self.bytes_sent += sent
-            view = view[sent:]
-
-    def _read_line(self, deadline: float) -> bytes:
-        while b"\n" not in self._buffer:
-            if len(self._buffer) > MAX_LINE:
-                raise DeviceError(f"{self._config.name} sent a line of more than {MAX_LINE} bytes; that is no answer")
-            self._fill(deadline)
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
-
-    def _read_exactly(self, count: int, deadline: float) -> bytes:
-        while len(self._buffer) < count:
-            self._fill(deadline)
-        body, self._buffer = self._buffer[:count], self._buffer[count:]
-        return body
-
-    def _fill(self, deadline: float) -> None:
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise LinkLostError(f"{self._config.name} did not answer in time")
-        more = os.read(descriptor, 1 << 16)
-        if not more:
-            raise self._lost()
-        self._buffer += more
-
-    def _parse(self, line: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DeviceError(f"{self._config.name} sent something that is no answer: {line[:80]!r}") from error
-        if not isinstance(value, dict):
-            raise DeviceError(f"{self._config.name} sent something that is no answer: {line[:80]!r}")
-        return value
+    def _said(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read(8192).decode(errors="replace")
 
     def _lost(self) -> DeviceError:
         """Say why the client ended, in words that say what to do; only a broken link may be tried again."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        self._errors.seek(0)
-        said = self._errors.read(8192).decode(errors="replace")
-        message, final = explain(self._config, self._process.returncode, said)
+        noise = b"" if self._greeted else self._heard()
+        message, final = explain(self._config, self._process.returncode, self._said(), noise, self._greeted)
         return DeviceError(message) if final else LinkLostError(message)
 
 
@@ -201,10 +170,17 @@ def _options(config: DeviceConfig) -> list[str]:
         options += ["-F", str(Path(config.ssh_config).expanduser())]
     if config.identity:
         options += ["-i", str(Path(config.identity).expanduser())]
+    if config.user:
+        options += ["-l", config.user]
     if config.port:
         options += ["-p", str(config.port)]
     return options
 
 
 def _remote_command(config: DeviceConfig) -> str:
-    return f"exec {shlex.quote(config.python)} -u -c {shlex.quote(REMOTE_SCRIPT)}"
+    """Return what the login shell executes; a leading ~ or $HOME of `python` is left to it, all else is quoted."""
+    python = config.python
+    for home in ("~/", "$HOME/", "${HOME}/"):
+        if python.startswith(home):
+            return f"exec ~/{shlex.quote(python[len(home) :])} -u -c {shlex.quote(REMOTE_SCRIPT)}"
+    return f"exec {shlex.quote(python)} -u -c {shlex.quote(REMOTE_SCRIPT)}"

@@ -8,11 +8,25 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-MODULES = ("probe", "store", "supervise", "jobs", "main")  # each imports only what stands before it
+MODULES = (
+    "probe",
+    "owned",
+    "store",
+    "reservation",
+    "governor",
+    "supervise",
+    "tryout",
+    "jobs",
+    "main",
+)  # each imports only what stands before it
 OLDEST_PYTHON = (3, 9)
 
-REMOTE_SCRIPT = "import sys,zlib;exec(zlib.decompress(sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))))"
-"""All that stands on the remote command line: no quotes, nothing from the user."""
+REMOTE_SCRIPT = (
+    "import sys,zlib;i=sys.stdin.buffer;"
+    "exec(zlib.decompress(i.read(int(next(filter(bytes.isdigit,map(bytes.strip,i)))))))"
+)
+"""All that stands on the remote command line: no quotes, nothing from the user. It skips empty lines."""
+SPARE_LINES = b"\n" * 8  # for a login that reads a line or two before the command starts
 
 _LOADER = """
 import json, sys, types
@@ -33,10 +47,10 @@ package.main.Agent(json.loads({settings!r})).serve()
 
 
 def payload(settings: dict[str, Any]) -> bytes:
-    """Return what to write first: the length in a line, then the loader with every module in it, compressed."""
+    """Return what to write first: spare lines, the length in one, then the loader with every module, compressed."""
     source = _LOADER.format(oldest=OLDEST_PYTHON, modules=_modules(), settings=json.dumps(settings))
     loader = zlib.compress(source.encode(), 9)
-    return b"%d\n%s" % (len(loader), loader)
+    return b"%s%d\n%s" % (SPARE_LINES, len(loader), loader)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any, BinaryIO
 from edgebench.devices.base import Progress, Upload
 from edgebench.devices.ssh.connection import Connection
 from edgebench.devices.ssh.link import Link, RefusedByDeviceError
+from edgebench.devices.text import clean_text
 from edgebench.errors import DeviceError
-from edgebench.files import sha256_file
+from edgebench.files import scratch_folder, sha256_file
 
 PIECE = 256 * 1024
 REPORT_SECONDS = 0.5
@@ -39,8 +39,8 @@ def upload(connection: Connection, path: Path, sha256: str, progress: Progress) 
     if path.is_file():
         thing = Thing("objects", sha256, sha256_file(path), safe_name(path.name))
         return send(connection, path, thing, progress)
-    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        packed = Path(folder) / "packed.zip"
+    with scratch_folder() as folder:
+        packed = folder / "packed.zip"
         pack_folder(path, packed)
         thing = Thing("objects", sha256, sha256_file(packed), safe_name(path.name), unpack=True)
         return send(connection, packed, thing, progress)
@@ -84,7 +84,7 @@ def _attempt(link: Link, path: Path, thing: Thing, progress: Progress) -> str:
         return _path(there)
     total = path.stat().st_size
     partial = there.get("partial")
-    offset = partial if isinstance(partial, int) and 0 <= partial <= total else 0
+    offset = partial if type(partial) is int and 0 <= partial <= total else 0
     with path.open("rb") as stream:
         stream.seek(offset)
         _pieces(link, stream, offset, total, thing, progress)
@@ -113,6 +113,6 @@ def _pieces(link: Link, stream: BinaryIO, offset: int, total: int, thing: Thing,
 
 def _path(answer: dict[str, Any]) -> str:
     path = answer.get("path")
-    if not isinstance(path, str) or not path.startswith("/") or len(path) > 4096:
-        raise DeviceError(f"the device answered with something that is no path: {str(path)[:80]!r}")
+    if not isinstance(path, str) or not path.startswith("/") or len(path) > 4096 or not path.isprintable():
+        raise DeviceError(f"the device answered with something that is no path: {clean_text(path, 80)!r}")
     return path

@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from edgebench.devices.base import Busy, Carried, OnDevice, Phase, Reconnect, Upload
+from edgebench.devices.base import Busy, Carried, Notice, OnDevice, Phase, Reconnect, Upload
 from edgebench.pipeline.events import CellFailed, ExamReady, ExamStarted, JobStarted, ProfileEvent, Resumed
 
 PLAIN_SECONDS = 10.0
@@ -70,6 +70,8 @@ class Display:
                 self._show_upload(where.device, upload)
             case Reconnect(reason):
                 self._line(f"{where.device}: {reason}; trying again, what runs there goes on")
+            case Notice(text):
+                self._line(f"{where.device}: {text}")
             case Busy(owner) if self._may_speak():
                 self._line(f"{where.device}: waiting, it is measuring for {owner}")
 

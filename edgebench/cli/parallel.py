@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from edgebench.devices.base import Device
+from edgebench.devices.base import Cancellable, Device
 from edgebench.pipeline.events import ProfileEvent, Tell
 
 R = TypeVar("R")
+POLL_SECONDS = 0.2
+LEAVE_SECONDS = 1.0  # what devices may take to leave after Ctrl-C; a thread that takes longer ends with the process
 
 
 class Stoppable:
@@ -37,17 +40,60 @@ class Stoppable:
         self._stopped.set()
 
 
+@dataclass
+class _Work(Generic[R]):
+    """One device's thread. It is a daemon: no device that hangs keeps the process from ending."""
+
+    device: Device
+    results: list[R] = field(default_factory=list)
+    error: BaseException | None = None
+    thread: threading.Thread = field(default_factory=threading.Thread)
+
+    def start(self, measure: Callable[[Device], list[R]]) -> None:
+        """Measure in a thread; keep what it returns or raises."""
+
+        def run() -> None:
+            try:
+                self.results = measure(self.device)
+            except BaseException as error:  # noqa: BLE001 (raised again in the main thread)
+                self.error = error
+
+        self.thread = threading.Thread(target=run, daemon=True, name=self.device.name)
+        self.thread.start()
+
+
 def on_all(measure: Callable[[Device], list[R]], devices: Sequence[Device], tell: Stoppable) -> list[R]:
     """Call `measure` for every device, side by side, and return all results in the order of the devices.
 
-    A single device is measured in this thread, which Ctrl-C interrupts at once.
+    A single device is measured in this thread, which Ctrl-C interrupts at once. With several, the first error that
+    `measure` lets through, or Ctrl-C, ends the others at once.
     """
     if len(devices) == 1:
         return measure(devices[0])
-    with ThreadPoolExecutor(len(devices)) as pool:
-        futures = [pool.submit(measure, device) for device in devices]
-        try:
-            return [result for future in futures for result in future.result()]
-        except BaseException:
-            tell.stop()
-            raise
+    works: list[_Work[R]] = [_Work(device) for device in devices]
+    try:
+        for work in works:
+            work.start(measure)
+        while any(work.thread.is_alive() for work in works):
+            for work in works:
+                work.thread.join(POLL_SECONDS / len(works))
+                if work.error is not None:
+                    raise work.error
+        for work in works:
+            if work.error is not None:
+                raise work.error
+    except BaseException:
+        _stop(works, tell)
+        raise
+    return [result for work in works for result in work.results]
+
+
+def _stop(works: Sequence[_Work[R]], tell: Stoppable) -> None:
+    tell.stop()
+    for work in works:
+        if work.thread.is_alive() and isinstance(work.device, Cancellable):
+            work.device.cancel()
+    deadline = time.monotonic() + LEAVE_SECONDS
+    for work in works:
+        if work.thread.ident is not None:
+            work.thread.join(max(0.0, deadline - time.monotonic()))

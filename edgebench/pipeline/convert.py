@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 from edgebench import registry
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
-from edgebench.files import sha256_file, write_json
+from edgebench.files import scratch_folder, sha256_file, write_json
 from edgebench.measures.outputs import output_kind
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict, run_gate
@@ -51,15 +50,14 @@ def convert(order: Order, tell: TellConversion) -> list[Artifact]:
 @contextlib.contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder on the same disk as the artifacts. Raises UsageError where it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            work = stack.enter_context(scratch_folder(folder))
+        except OSError as error:
+            why = f"cannot write to {folder} ({error.strerror}): choose another folder with --out"
+            raise UsageError(why) from error
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 @dataclass

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from edgebench.converters import sources
 from edgebench.errors import ConversionError, UsageError
-from edgebench.files import atomic_path
+from edgebench.files import atomic_path, scratch_folder
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import Preprocessing, Source, to_dict
 
@@ -22,8 +21,7 @@ def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path
     found = sources.resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
     if found.sha256 != source.sha256:
         raise UsageError(f"{source.spec} is not the model that was converted any more: convert it again")
-    with tempfile.TemporaryDirectory(prefix="edgebench-reference-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         made = folder / "outputs.npy"
         request = {
             "mode": "predict",

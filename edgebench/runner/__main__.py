@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Callable
 
+from edgebench.lifeline import die_with_parent
 from edgebench.records import FAILED, OK, REFUSED, Job, Run, job_from_dict, to_dict
 from edgebench.runner import environment
 from edgebench.runner.affinity import pin
@@ -27,6 +28,7 @@ Emit = Callable[..., None]
 
 def main(arguments: list[str]) -> int:
     """Run the job in the first argument and write its run into the folder in the second. Returns the exit code."""
+    die_with_parent()
     job_path, out = Path(arguments[0]), Path(arguments[1])
     emit = _protect_stdout()
     job = job_from_dict(json.loads(job_path.read_text()))

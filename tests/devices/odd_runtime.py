@@ -1,6 +1,7 @@
 """A runtime for tests, carried to a device like any other: what it does stands in the artifact, as JSON.
 
-{"sleep": 3} waits at every invoke; {"signal": 11} dies of it; {"run.json": "text"} answers with that text;
+{"sleep": 3} waits at every invoke, {"sleep_first": 3} in the first start alone; {"signal": 11} dies of it;
+{"run.json": "text"} answers with that text;
 {"copy": {"run.json": "/etc/passwd"}} links files into the answer; {"count": "file"} notes every start there.
 """
 
@@ -31,7 +32,8 @@ class Session:
     def invoke(self):
         if "signal" in self.does:
             os.kill(os.getpid(), self.does["signal"])
-        time.sleep(self.does.get("sleep", 0))
+        first = "count" in self.does and len(Path(self.does["count"]).read_text().splitlines()) < 2
+        time.sleep(self.does.get("sleep", 0) or (self.does.get("sleep_first", 0) if first else 0))
 
     def copy_out(self):
         return np.array([[self.mean, 1 - self.mean]], np.float32)

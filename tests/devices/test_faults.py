@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench.devices.base import Phase, Reconnect
+from edgebench.devices.base import Notice, Phase, Reconnect
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.errors import DeviceError
 from edgebench.files import sha256_file
@@ -140,14 +140,32 @@ def test_a_dead_owner_does_not_hold_the_device(device, board, tmp_path):
     assert time.monotonic() - begin < 10
 
 
-def test_a_restart_costs_the_run_in_flight_and_says_so(device, board, tmp_path):
-    thread, outcomes = in_background(device, odd_job(device, tmp_path, {"sleep": 60}))
-    wait_for(lambda: pids(board))
+def restart(board: LocalSshd) -> None:
+    """As if the device had restarted: its processes are gone, and it has another boot id."""
     state = next(board.store.glob("jobs/*/state.json"))
     state.write_text(json.dumps({"boot_id": "of another day"}))
     kill_all(board)
+
+
+def test_a_restart_costs_nothing_but_time(device, board, tmp_path):
+    """The job in flight is started once more by itself."""
+    count, told = tmp_path / "starts", []
+    thread, outcomes = in_background(device, odd_job(device, tmp_path, {"sleep_first": 60, "count": str(count)}), told)
+    wait_for(lambda: pids(board) and starts(count))
+    restart(board)
     thread.join()
-    assert outcomes[0].run.reason.startswith("the device restarted while it ran")
+    assert outcomes[0].run.status == OK and starts(count) == 2
+    assert Notice("the device restarted while it ran; the job is started once more") in told
+
+
+def test_a_device_that_restarts_at_every_attempt_costs_the_cell(device, board, tmp_path):
+    count = tmp_path / "starts"
+    thread, outcomes = in_background(device, odd_job(device, tmp_path, {"sleep": 60, "count": str(count)}))
+    for attempt in (1, 2):
+        wait_for(lambda number=attempt: pids(board) and starts(count) == number)
+        restart(board)
+    thread.join()
+    assert outcomes[0].run.reason.startswith("the device restarted while it ran again, in phase")
 
 
 def test_a_full_disk_is_said_and_nothing_is_left_on_it(board, tmp_path):

@@ -12,7 +12,7 @@ from edgebench.devices.returns import parse_phase, read_outcome
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.devices.ssh.events import ProgressReader
 from edgebench.errors import DeviceError
-from edgebench.records import FAILED, OK, Job, Preprocessing, Run, to_dict
+from edgebench.records import FAILED, NAN, OK, Job, Preprocessing, Run, TensorSpec, to_dict
 from tests.devices.jobs import QUICK, odd_job
 
 pytestmark = pytest.mark.device
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.device
 
 def honest(changes: dict) -> bytes:
     """A run.json that would be accepted for `plain_job`, but for the changes."""
-    run = Run("accuracy", OK, "", "a" * 64, "odd", "1", 0, QUICK, images=5)
+    spec = TensorSpec("x", (1, 4, 4, 3), "float32"), TensorSpec("y", (1, 2), "float32")
+    run = Run("accuracy", OK, "", "a" * 64, "odd", "1", 0, QUICK, *spec, images=5)
     return json.dumps(to_dict(run) | changes).encode()
 
 
@@ -68,15 +69,32 @@ NOT_RUNS = {
     "a negative time": (honest({"latency_ns": [5, -1]}), "outside all reason"),
     "a time of ages": (honest({"latency_ns": [2**70]}), "run.json"),
     "a status of its own": (honest({"status": "splendid"}), "splendid"),
+    "an inference in no time": (honest({"kind": "latency", "latency_ns": [0], "first_inference_ns": 9}), "in 0 ns"),
+    "a latency of nothing": (honest({"kind": "latency"}), "without samples"),
+    "no memory": (honest({"kind": "memory"}), "no phase of memory"),
+    "no input": (honest({"input": None}), "what the artifact's input and output are"),
+    "an input of no image": (
+        honest({"input": {"name": "", "shape": [1, 9], "dtype": "float32", "scale": 0.0, "zero_point": 0}}),
+        "no image classifier's",
+    ),
+    "an input larger than the host": (
+        honest({"input": {"name": "", "shape": [1, 9999, 9999, 9], "dtype": "int8", "scale": 0.0, "zero_point": 0}}),
+        "no tensor is",
+    ),
+    "no outputs": (honest({}), "it brought no outputs.npy"),
     "fewer than no images": (honest({"images": -5}), "outside all reason"),
 }
+
+
+JUDGED = ("an inference in no time", "a latency of nothing", "no memory")
 
 
 @pytest.mark.parametrize("name", NOT_RUNS)
 def test_a_run_json_that_is_none_is_a_failed_run(tmp_path, name):
     content, reason = NOT_RUNS[name]
     (tmp_path / "run.json").write_bytes(content)
-    outcome = read_outcome(plain_job("accuracy"), tmp_path, 0, "", "images", rows=5)
+    kind = json.loads(content).get("kind", "accuracy") if name in JUDGED else "accuracy"
+    outcome = read_outcome(plain_job(kind), tmp_path, 0, "", "images", rows=5)
     assert outcome.run.status == FAILED and outcome.outputs is None
     assert outcome.run.reason.startswith("what came back is not a run of this job: ")
     assert reason in outcome.run.reason
@@ -85,6 +103,7 @@ def test_a_run_json_that_is_none_is_a_failed_run(tmp_path, name):
 
 def test_an_honest_run_json_is_taken(tmp_path):
     (tmp_path / "run.json").write_bytes(honest({}))
+    (tmp_path / "outputs.npy").write_bytes(npy(np.zeros((5, 2), np.float32)))
     assert read_outcome(plain_job("accuracy"), tmp_path, 0, "", "images", rows=5).run.status == OK
 
 
@@ -115,6 +134,14 @@ def test_outputs_that_lie_are_a_failed_run(tmp_path, outputs, reason):
     assert outcome.run.status == FAILED and reason in outcome.run.reason
     (tmp_path / "outputs.npy").write_bytes(npy(np.full((5, 2), 0.5, np.float32)))
     assert read_outcome(job, tmp_path, 0, "", "images", rows=5).run.status == OK
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_outputs_that_are_no_numbers_are_judged_before_they_are_kept(tmp_path, value):
+    (tmp_path / "run.json").write_bytes(honest({}))
+    (tmp_path / "outputs.npy").write_bytes(npy(np.full((5, 2), value, np.float32)))
+    outcome = read_outcome(plain_job("accuracy"), tmp_path, 0, "", "images", rows=5)
+    assert outcome.run.status == NAN and outcome.outputs is None
 
 
 def test_text_for_the_terminal_is_made_harmless(tmp_path):
@@ -168,7 +195,7 @@ def test_progress_lets_only_known_fields_of_sane_values_through():
         ('echo "edgebench-agent 1 []"', "no answer"),
         ('echo "edgebench-agent 1 {}"; echo "{"; sleep 5', "no answer"),
         ('echo "edgebench-agent 1 {}"; echo "{\\"bytes\\": 99999999999}"; sleep 5', "at most 0 belong there"),
-        ('echo "edgebench-agent 1 {}"; echo "{\\"bytes\\": 0, \\"system\\": 7}"; sleep 5', "describes itself"),
+        ('echo "edgebench-agent 1 {}"; yes "{\\"bytes\\": 0, \\"system\\": 7}" | head; sleep 5', "describes itself"),
     ],
 )
 def test_an_agent_that_talks_nonsense_is_one_clear_error(board, tmp_path, script, message):

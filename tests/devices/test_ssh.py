@@ -119,26 +119,34 @@ def test_a_job_that_takes_too_long_is_a_timeout_and_leaves_no_process(device, bo
     assert outcome.run.reason == "no result within 1.5 s, last seen in phase 'load'"
 
 
-def test_one_measurement_at_a_time(device, board, tmp_path):
-    """A second host waits for the first, and says for whom."""
-    other_events: list[Event] = []
-    first = odd_job(device, tmp_path, {"sleep": 0.4})
-    spans = {}
-
-    def measure(name, which, job, tell):
-        which.run(job, tell)
-        spans[name] = time.monotonic()
-
+def test_a_device_is_one_profiles_from_its_first_job_to_its_last(device, board, tmp_path):
+    """A second host waits for all of it, says for whom, and then measures."""
+    jobs = [odd_job(device, tmp_path, {"sleep": 0.1}, repetition=number) for number in range(3)]
+    spans: list[str] = []
+    told: list[Event] = []
     with SshDevice(board.config(), "another", install=False) as other:
         other.facts()
-        second = dataclasses.replace(first, repetition=1)
-        thread = threading.Thread(target=measure, args=("first", device, first, lambda e: None))
+        assert device.run(jobs[0], lambda event: None).run.status == OK
+
+        def wait_and_measure():
+            assert other.run(jobs[2], told.append).run.status == OK
+            spans.append("second")
+
+        thread = threading.Thread(target=wait_and_measure)
         thread.start()
-        time.sleep(0.8)
-        measure("second", other, second, other_events.append)
+        while not [event for event in told if isinstance(event, Busy)]:
+            time.sleep(0.02)  # nothing runs at this moment, and yet the device is not free
+        device.run(jobs[1], lambda event: None)
+        spans.append("first")
+        device.__exit__(None, None, None)
         thread.join()
-    assert spans["first"] < spans["second"]
-    assert "@" in next(event.owner for event in other_events if isinstance(event, Busy))
+    assert spans == ["first", "second"]
+    assert "@" in next(event.owner for event in told if isinstance(event, Busy))
+
+
+def test_two_hosts_with_the_same_folder_are_two_sessions(board):
+    one, other = (SshDevice(board.config(), install=False) for _ in range(2))
+    assert one._session != other._session
 
 
 def test_four_devices_take_as_long_as_one(openssh, tmp_path):
