@@ -15,6 +15,9 @@ from edgebench.errors import UsageError
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
+NESTED_PROCESSOR = "processor_config.json"
+"""Newer transformers keep the image processor in here, under `image_processor`; it wins where both are."""
+ADAPTER = "adapter_config.json"
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -31,6 +34,7 @@ class Checkpoint:
     weights: tuple[Path, ...]
     pickled: bool
     processor: dict[str, Any] | None
+    processor_file: Path | None = None
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -42,13 +46,60 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise UsageError(f"no checkpoint at {folder}: expected a folder with {CONFIG} and {SAFETENSORS}")
     if not (folder / CONFIG).is_file():
-        raise UsageError(f"{folder} has no {CONFIG}: a Hugging Face checkpoint is what save_pretrained writes")
-    config = _read_json(folder / CONFIG)
+        raise UsageError(_no_config(folder))
+    config = read_json(folder / CONFIG)
+    _check_float(config, folder)
     weights, pickled = _weights(folder)
     for file in weights:
         _check_whole(file, pickled)
-    processor = folder / PROCESSOR
-    return Checkpoint(folder, config, weights, pickled, _read_json(processor) if processor.is_file() else None)
+    return Checkpoint(folder, config, weights, pickled, *_processor(folder))
+
+
+def trainer_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoint-N folders that transformers' Trainer left in its output folder, the last one first."""
+    found = [p for p in folder.glob("checkpoint-*") if p.name.rpartition("-")[2].isdecimal() and (p / CONFIG).is_file()]
+    return sorted(found, key=lambda p: int(p.name.rpartition("-")[2]), reverse=True)
+
+
+def _no_config(folder: Path) -> str:
+    if (folder / ADAPTER).is_file():
+        return (
+            f"{folder} is a PEFT adapter without its base model: merge the two (model.merge_and_unload()), save the "
+            "whole with save_pretrained, and give that folder"
+        )
+    if steps := trainer_checkpoints(folder):
+        return f"{folder} is a Trainer's output folder with {len(steps)} checkpoints: give one, for example {steps[0]}"
+    return f"{folder} has no {CONFIG}: a Hugging Face checkpoint is what save_pretrained writes"
+
+
+def _check_float(config: dict[str, Any], folder: Path) -> None:
+    """Refuse weights that are quantised already; every precision here is made from the float model."""
+    scheme = config.get("quantization_config")
+    if scheme:
+        kind = scheme.get("quant_method", "") if isinstance(scheme, dict) else ""
+        raise UsageError(
+            f"{folder} is quantised already ({kind or 'quantization_config'} in {CONFIG}): give the float checkpoint "
+            "that it was made from, and edgebench makes the smaller ones"
+        )
+    named = config.get("architectures")
+    if named is not None and not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        raise UsageError(
+            f"{folder}: architectures in {CONFIG} is {str(named)[:80]!r}, expected a list such as "
+            '["ViTForImageClassification"]: mend the file'
+        )
+
+
+def _processor(folder: Path) -> tuple[dict[str, Any] | None, Path | None]:
+    """The image processor's settings and their file, as transformers finds them."""
+    nested = folder / NESTED_PROCESSOR
+    if nested.is_file():
+        inner = read_json(nested).get("image_processor")
+        if inner is not None and not isinstance(inner, dict):
+            raise UsageError(f"{nested}: image_processor is no object: save the processor again")
+        if inner is not None:
+            return inner, nested
+    plain = folder / PROCESSOR
+    return (read_json(plain), plain) if plain.is_file() else (None, None)
 
 
 def _weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
@@ -61,14 +112,21 @@ def _weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
     raise UsageError(f"{folder} has no weights: expected {SAFETENSORS} (or {PICKLED}) beside {CONFIG}")
 
 
-def _shards(index: Path) -> tuple[Path, ...]:
-    named = _read_json(index).get("weight_map")
-    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+def shards_of(index: Path) -> list[str]:
+    """Return the file names in a weights index. Raises UsageError where it names none, or a file elsewhere."""
+    named = read_json(index).get("weight_map")
+    if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
         raise UsageError(f"{index} names no shards: expected a weight_map of tensor -> file; download it again")
-    shards = tuple(index.parent / name for name in sorted(set(named.values())))
+    names = sorted(set(named.values()))
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise UsageError(f"{index} names {name!r}, a file outside the checkpoint: not read")
+    return names
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    shards = tuple(index.parent / name for name in shards_of(index))
     for shard in shards:
-        if shard.parent != index.parent or shard.name in ("", ".."):
-            raise UsageError(f"{index} names {str(shard)!r}, a file outside the checkpoint: not read")
         if not shard.is_file():
             raise UsageError(f"{shard} is missing, and {index.name} names it: download the checkpoint again")
     return shards
@@ -90,15 +148,16 @@ def _check_whole(file: Path, pickled: bool) -> None:
             raise UsageError(f"{file} ({size} bytes) is truncated or no safetensors file: download it again")
         try:
             header = json.loads(stream.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
             expected = 8 + length + max(ends, default=0)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
             raise UsageError(f"{file} is no safetensors file ({error}): download it again") from error
     if size != expected:
         raise UsageError(f"{file} is truncated: it has {size} bytes and its header promises {expected}; download again")
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises UsageError where the file is too large, cut short or holds something else."""
     try:
         if file.stat().st_size > MAX_JSON_BYTES:
             raise UsageError(f"{file} is larger than {MAX_JSON_BYTES} bytes: is it the right file?")
@@ -107,6 +166,8 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{file} is not valid JSON ({error}): download it again") from error
+    except RecursionError as error:
+        raise UsageError(f"{file} is nested too deeply to be a configuration: download it again") from error
     if not isinstance(value, dict):
         raise UsageError(f"{file} holds no JSON object: expected the file that save_pretrained writes")
     return value

@@ -164,10 +164,10 @@ def _check_shapes(model: SourceModel, checkpoint: Checkpoint) -> None:
     blank = np.zeros((1, model.height, model.width, model.channels), np.uint8)
     try:
         shape = predict(model, blank).shape
-    except (RuntimeError, ValueError, IndexError) as error:
+    except Exception as error:  # networks raise whatever a size they were not built for leads to
         raise UsageError(
             f"{checkpoint.folder} does not take {model.height}x{model.width} images "
-            f"({str(error).splitlines()[0]}): give --input-size, or mend its {PROCESSOR}"
+            f"({' '.join(str(error).split())[:200]}): give --input-size, or mend its {PROCESSOR}"
         ) from error
     if shape != (1, model.classes):
         raise ConversionError(f"{checkpoint.folder} gives outputs {shape} for one image, expected (1, {model.classes})")

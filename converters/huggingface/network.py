@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.converters.huggingface import torchvision_operators  # noqa: F401 (before transformers)
-from edgebench.converters.huggingface.checkpoint import PROCESSOR, Checkpoint
+from edgebench.converters.huggingface.checkpoint import CONFIG, PROCESSOR, Checkpoint
 from edgebench.converters.huggingface.timm_config import is_timm, read_timm
 from edgebench.errors import MissingExtraError, UsageError
 
 try:
     import torch
     import transformers
-    from safetensors import SafetensorError
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
@@ -87,8 +86,10 @@ def read_network(checkpoint: Checkpoint) -> torch.nn.Module:
         raise UsageError(
             f"{checkpoint.weights[0]} holds more than tensors, and loading it could run code: ask for safetensors"
         ) from error
-    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # transformers' classes raise whatever a wrong configuration leads to
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "ignore_mismatched_sizes" in str(error) or "size mismatch" in str(error):
+            reason = f"the weights have other shapes than {CONFIG} says (num_labels, sizes): use its own {CONFIG}"
         raise UsageError(f"cannot load {checkpoint.folder} as {cls.__name__}: {reason}") from error
     _check_complete(checkpoint, network, report)
     AttentionMaskInterface.register("eager", _mask_unless_empty)
@@ -116,7 +117,10 @@ def logits(network: torch.nn.Module, pixels: npt.NDArray[np.float32]) -> npt.NDA
 
 def labels_of(network: torch.nn.Module) -> tuple[str, ...]:
     """Return the class names in output order; empty where the checkpoint only has placeholders (LABEL_0, ..)."""
-    names = {int(index): str(name) for index, name in (network.config.id2label or {}).items()}
+    found = network.config.id2label or {}
+    if not all(str(index).isdecimal() for index in found):
+        return ()
+    names = {int(index): str(name) for index, name in found.items()}
     if sorted(names) != list(range(network.config.num_labels)):
         return ()
     ordered = tuple(names[index] for index in range(len(names)))
@@ -137,7 +141,7 @@ def read_processor(checkpoint: Checkpoint) -> Any:
             return transformers.AutoImageProcessor.from_pretrained(
                 checkpoint.folder, backend=backend, local_files_only=True, trust_remote_code=False
             )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+    except Exception as error:  # processors raise whatever a wrong setting leads to
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"cannot use {checkpoint.folder / PROCESSOR}: {reason}; say --preprocess instead") from error
 

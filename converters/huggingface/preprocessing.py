@@ -66,6 +66,16 @@ def describe(processor: Any, image_size: tuple[int, int] | None, channels: int) 
     Raises UsageError where the processor does something a Preprocessing cannot say.
     """
     kind = type(processor).__name__.removesuffix("Pil").removesuffix("Fast")
+    try:
+        return _describe(kind, processor, image_size, channels)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{kind} has a setting of the wrong kind ({reason}): mend it, or say --preprocess") from error
+
+
+def _describe(
+    kind: str, processor: Any, image_size: tuple[int, int] | None, channels: int
+) -> tuple[Preprocessing, int, int]:
     if kind in VARYING:
         raise UsageError(f"{kind} {VARYING[kind]}, and an artifact takes one shape: say --preprocess instead")
     if kind not in PLAIN + PECULIAR:

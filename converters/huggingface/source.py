@@ -5,7 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edgebench.converters.huggingface.checkpoint import CONFIG, PICKLED, PROCESSOR, SAFETENSORS, open_checkpoint
+from edgebench.converters.huggingface.checkpoint import (
+    ADAPTER,
+    CONFIG,
+    NESTED_PROCESSOR,
+    PICKLED,
+    PROCESSOR,
+    SAFETENSORS,
+    open_checkpoint,
+    trainer_checkpoints,
+)
 from edgebench.files import sha256_file
 from edgebench.records import Source
 
@@ -25,7 +34,8 @@ def resolve(text: str, options: tuple[tuple[str, str], ...] = ()) -> Source:
     """
     checkpoint = open_checkpoint(locate(text))
     folder = checkpoint.folder
-    files = [folder / CONFIG, *([folder / PROCESSOR] if checkpoint.processor else []), *checkpoint.weights]
+    processor = [checkpoint.processor_file] if checkpoint.processor_file else []
+    files = [folder / CONFIG, *processor, *checkpoint.weights]
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.name}\0{sha256_file(file)}\n".encode())
@@ -35,7 +45,8 @@ def resolve(text: str, options: tuple[tuple[str, str], ...] = ()) -> Source:
 
 def looks_like(folder: Path) -> bool:
     """Whether the folder is meant as a Hugging Face checkpoint, whole or not."""
-    return any((folder / name).is_file() for name in (CONFIG, PROCESSOR, SAFETENSORS, PICKLED))
+    names = (CONFIG, PROCESSOR, NESTED_PROCESSOR, SAFETENSORS, PICKLED, ADAPTER)
+    return any((folder / name).is_file() for name in names) or bool(trainer_checkpoints(folder))
 
 
 def locate(spec: str) -> Path:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import pickle
+import re
 import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +57,7 @@ def test_a_checkpoint_says_what_it_is(folder: Path) -> None:
     assert model.labels == tuple(names.values())
     assert model.parameters == 24234
     assert model.preprocessing == Preprocessing(
-        "huggingface", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3, resample="bilinear"
+        "huggingface", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3, resample="bilinear", upright=True
     )
     assert {type(module).__name__ for module in model.handle.modules()} & {"ViTSelfAttention", "ViTAttention"}
     assert model.handle.config._attn_implementation == "eager"
@@ -177,6 +174,19 @@ def _without_head(folder: Path) -> None:
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def _adapter_only(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+
+
+def _trainer_output(folder: Path) -> None:
+    for step in (500, 1500):
+        (folder / f"checkpoint-{step}").mkdir()
+        shutil.copy(folder / "config.json", folder / f"checkpoint-{step}")
+    (folder / "config.json").unlink()
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "no checkpoint at"),
     "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
@@ -217,6 +227,21 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "does not take 64x64 images",
     ),
     "another width": (lambda f: change(f / "config.json", hidden_size=48), "cannot load"),
+    "four channels": (lambda f: change(f / "config.json", num_channels=4), "other shapes than config.json says"),
+    "other classes": (
+        lambda f: change(f / "config.json", id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1}),
+        "other shapes than config.json says (num_labels, sizes)",
+    ),
+    "quantised already": (
+        lambda f: change(f / "config.json", quantization_config={"quant_method": "bitsandbytes"}),
+        "is quantised already (bitsandbytes in config.json): give the float checkpoint",
+    ),
+    "architectures as text": (
+        lambda f: change(f / "config.json", architectures="ViTForImageClassification"),
+        "expected a list such as",
+    ),
+    "an adapter alone": (_adapter_only, "PEFT adapter without its base model: merge the two"),
+    "a Trainer's output": (_trainer_output, "with 2 checkpoints: give one, for example .*checkpoint-1500"),
     "seven channels": (lambda f: change(f / "config.json", num_channels=7), "num_channels|7 channels|cannot load"),
 }
 
@@ -225,74 +250,20 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_damage_is_one_clear_line(damage: str, folder: Path) -> None:
     apply, said = DAMAGES[damage]
     apply(folder)
-    with pytest.raises(UsageError, match=said.replace("(", "\\(")) as caught:
+    with pytest.raises(UsageError, match=re.sub(r"[()]", r"\\\g<0>", said)) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
     assert str(caught.value).isprintable()
     assert not (folder / "it-ran").exists()
 
 
-class _Hub(http.server.BaseHTTPRequestHandler):
-    """A hub that knows no repository, and answers as the real one does."""
-
-    def do_GET(self) -> None:
-        self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def hub() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def resolve_in_a_process(spec: str, cache: Path, endpoint: str) -> str:
-    """The hub's client reads its settings when it is imported, so each try is a process."""
-    code = (
-        "import sys\nfrom edgebench.converters.sources import resolve\nfrom edgebench.errors import UsageError\n"
-        "try:\n    print(resolve(sys.argv[1]).sha256)\nexcept UsageError as error:\n    print(error)\n"
-        "assert not {'torch', 'transformers', 'tensorflow'} & set(sys.modules)"
-    )
-    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_ENDPOINT": endpoint}
-    done = subprocess.run(
-        [sys.executable, "-c", code, spec], env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_an_id_that_does_not_exist(tmp_path: Path, hub: str) -> None:
-    said = resolve_in_a_process("hf:nobody/nothing", tmp_path, hub)
-    assert said == "hf:nobody/nothing does not exist on the hub, or is private: check owner and name"
-
-
-def test_offline_without_the_cache(tmp_path: Path) -> None:
-    said = resolve_in_a_process("hf:nobody/nothing", tmp_path, "http://127.0.0.1:9")
-    assert "not in the hub's cache, and the hub cannot be reached" in said
-    assert "\n" not in said
-
-
-@pytest.mark.parametrize("spec", ["hf:", "hf:vit", "hf:a/b/c", "hf:a/b@", "hf:../b"])
-def test_an_id_that_is_none(spec: str, tmp_path: Path) -> None:
-    assert "cannot read" in resolve_in_a_process(spec, tmp_path, "http://127.0.0.1:9")
-
-
-def test_the_cache_is_enough(folder: Path, tmp_path: Path) -> None:
-    commit = "0123456789012345678901234567890123456789"
-    repository = tmp_path / "cache" / "models--someone--tiny"
-    shutil.copytree(folder, repository / "snapshots" / commit)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    expected = huggingface_source.resolve(str(folder)).sha256
-    for spec in ("hf:someone/tiny", f"hf:someone/tiny@{commit}"):
-        assert resolve_in_a_process(spec, tmp_path / "cache", "http://127.0.0.1:9") == expected
-    assert "cannot be reached" in resolve_in_a_process("hf:someone/tiny@v9", tmp_path / "cache", "http://127.0.0.1:9")
+def test_a_nested_processor_wins_as_in_transformers(folder: Path) -> None:
+    nested = {**json.loads((folder / "preprocessor_config.json").read_text()), "image_mean": [0.1, 0.2, 0.3]}
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": nested, "processor_class": "X"}))
+    plain = huggingface_source.resolve(str(folder)).sha256
+    assert load(folder).preprocessing.mean == (0.1, 0.2, 0.3)
+    (folder / "preprocessor_config.json").unlink()
+    assert load(folder).preprocessing.mean == (0.1, 0.2, 0.3)
+    assert huggingface_source.resolve(str(folder)).sha256 == plain
+    change(folder / "processor_config.json", image_processor={**nested, "image_std": [0.5, 0.5, 0.5]})
+    assert huggingface_source.resolve(str(folder)).sha256 != plain
