@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,17 @@ from edgebench.converters.base import SourceReader
 from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
 from edgebench.errors import UsageError
-from edgebench.files import sha256_file, sha256_json
+from edgebench.files import exists, safe_name, sha256_file, sha256_json, shown
 from edgebench.images.preprocessing import EXAMPLE, keras_rule
 from edgebench.records import Preprocessing, Source
 
 KNOWN = "a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME or hf:owner/name"
+MAX_CONFIG_BYTES = 64 * 1024 * 1024
+BROKEN_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, ValueError, EOFError, RuntimeError, OverflowError,
+    struct.error,
+)  # fmt: skip
+"""What zipfile and json raise for archives that are cut short, encrypted, of an unknown method or nested too deep."""
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
 RESCALING_LAYERS = ("Rescaling", "Normalization")
@@ -86,7 +95,7 @@ def default_name(source: Source) -> str:
     else:
         path = Path(text)
         text = path.stem if path.suffix.lower() in (".keras", ".h5", ".hdf5") else path.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-").lower() or "model"
+    return safe_name(re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-").lower())
 
 
 def own_preprocessing(source: Source, text: str) -> Preprocessing | None:
@@ -113,27 +122,39 @@ def keras_config(path: Path) -> dict[str, Any]:
     """Return the architecture stored in a `.keras` file, without Keras. Raises UsageError where it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+                raise UsageError(f"{shown(path)} is refused: its config.json is too large to be an architecture")
             config = json.loads(archive.read("config.json"))
             archive.getinfo("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zipfile.error) as error:
-        raise UsageError(f"{path} is not a whole .keras file ({error}): was it cut short? Save it again") from error
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}") from error
+    except BROKEN_ARCHIVE as error:
+        said = "encrypted" if "encrypted" in str(error) else str(error).splitlines()[0][:200] if str(error) else "empty"
+        raise UsageError(
+            f"{shown(path)} is not a whole .keras file ({said}): was it cut short? Save it again"
+        ) from error
     if not isinstance(config, dict):
-        raise UsageError(f"{path} is not a .keras file: its config.json holds no model")
+        raise UsageError(f"{shown(path)} is not a .keras file: its config.json holds no model")
     return config
 
 
 def contains_lambda(config: Any) -> bool:
     """Tell whether a Keras architecture has a Lambda layer (Python code inside the file) at any depth."""
-    if isinstance(config, dict):
-        return config.get("class_name") in ("Lambda", "__lambda__") or any(map(contains_lambda, config.values()))
-    return isinstance(config, list) and any(map(contains_lambda, config))
+    waiting = [config]
+    while waiting:  # a file may nest deeper than Python recurses
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if value.get("class_name") in ("Lambda", "__lambda__"):
+                return True
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return False
 
 
 def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
-    path = Path(text).expanduser()
-    if not path.exists():
+    path = _expanded(text)
+    if not exists(path):
         raise UsageError(f"there is no {text}: a MODEL is {KNOWN}")
     if path.is_dir():
         return _from_folder(path, text, options)
@@ -152,9 +173,21 @@ def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
                 f"{text} has a Lambda layer, which is Python code that would run on this machine: "
                 "type --trust-lambda if you trust where the file comes from"
             )
-    elif path.read_bytes()[:8] != HDF5_MAGIC:
+    elif not _is_hdf5(path):
         raise UsageError(f"{text} is not an HDF5 file: was it cut short? Save it again, best as .keras")
     return Source("keras", str(path.resolve()), sha256_file(path), options)
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(8) == HDF5_MAGIC
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~somebody who is not known here
+        return Path(text)
 
 
 def _from_folder(path: Path, text: str, options: tuple[tuple[str, str], ...]) -> Source:
@@ -182,7 +215,8 @@ def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the layers of a Sequential or Functional architecture in their order, nested models opened."""
     found: list[dict[str, Any]] = []
     inner = config.get("config")
-    for layer in inner.get("layers", []) if isinstance(inner, dict) else []:
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    for layer in layers if isinstance(layers, list) else []:
         if isinstance(layer, dict):
             found += _layers(layer) if layer.get("class_name") in ("Sequential", "Functional", "Model") else [layer]
     return found

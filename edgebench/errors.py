@@ -5,11 +5,18 @@ The command line prints these as one clear line and exits with `exit_code`; a tr
 
 from __future__ import annotations
 
+LONGEST = 2000  # characters of a message
+
 
 class EdgebenchError(Exception):
     """Something the user can act on. `str()` of it is the whole message: what, which value, what to do next."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """One line that any terminal can print, whatever a file or a user had in it."""
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} .. {text[-LONGEST // 2 :]}"
 
 
 class UsageError(EdgebenchError):

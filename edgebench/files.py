@@ -5,17 +5,71 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgebench import leftovers, records
 from edgebench.errors import FormatVersionError, UsageError
+from edgebench.records.upgrade import OLDEST_VERSION, upgrade_result
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
 
 R = TypeVar("R")
 MAX_RECORD_BYTES = 64 * 1024 * 1024
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+MAX_NAME = 80  # characters: a result's file adds its variant, runtime and settings, and a file name has 255 bytes
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is such a file or folder; a text too long or too odd to be a path is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """Return a file's name as text that can be hashed, stored and printed: bytes that are no UTF-8 become `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as the name of a model: a file name everywhere, in no other folder and of bearable length."""
+    return re.sub(r"[^A-Za-z0-9._+ -]+", "-", text).strip(". -")[:MAX_NAME].rstrip(". -") or "model"
+
+
+def is_safe_name(text: str) -> bool:
+    """Tell whether `text` may become part of a file's name as it is."""
+    return safe_name(text) == text
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 where it says so by its first bytes.
+
+    Raises UsageError where it cannot be read, and where it is in another encoding, which nobody can know.
+    """
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MAX_TEXT_BYTES else b""
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}") from error
+    if size > MAX_TEXT_BYTES:
+        raise UsageError(f"{shown(path)} has {size} bytes, too many for a text: is it the right file?")
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UsageError(f"{shown(path)} is not UTF-8 text (line {line}): save it as UTF-8") from error
+    if "\0" in text:
+        raise UsageError(f"{shown(path)} is not a text file: it holds zero bytes")
+    return text
 
 
 @contextmanager
@@ -77,28 +131,51 @@ def read_record(cls: type[R], path: Path) -> R:
 
 def parse_record(cls: type[R], content: bytes, origin: str) -> R:
     """Check bytes from a file or a device against the record type `cls`; `origin` names them in errors."""
-    from pydantic import TypeAdapter, ValidationError  # 0.1 s that commands which read no record do not pay
+    from pydantic import ValidationError  # 0.1 s that commands which read no record do not pay
 
     try:
-        version = json.loads(content).get("version")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{origin} is not an edgebench record: {error}") from error
+        record: R = _adapter(cls).validate_json(content)
+    except ValidationError as error:
+        return _other_version(cls, content, origin, error)
+    _check_version(getattr(record, "version", None), origin)
+    return record
+
+
+def _adapter(cls: type[R]) -> TypeAdapter[R]:
+    """Return the checker of a record type, made once: making one takes longer than reading a file with it."""
+    from pydantic import TypeAdapter
+
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
+
+
+def _other_version(cls: type[R], content: bytes, origin: str, error: ValidationError) -> R:
+    """Read what is no current record: as one of an older version, or say what is wrong with it."""
+    try:
+        plain = json.loads(content)
+        version = plain.get("version")
+    except (ValueError, AttributeError, RecursionError) as reason:
+        raise UsageError(f"{origin} is not an edgebench record: {reason}") from reason
+    _check_version(version, origin)
+    if cls is records.Result and version == 1:
+        return parse_record(cls, json.dumps(upgrade_result(plain)).encode(), origin)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    raise UsageError(f"{origin} is not a valid {cls.__name__} record: {where}: {first['msg']}") from error
+
+
+def _check_version(version: Any, origin: str) -> None:
     if isinstance(version, int) and version > records.RECORD_VERSION:
         raise FormatVersionError(
             f"{origin} has format version {version}, newer than this edgebench reads "
             f"({records.RECORD_VERSION}): upgrade edgebench"
         )
-    if isinstance(version, int) and version < records.RECORD_VERSION:
+    if isinstance(version, int) and version < OLDEST_VERSION:
         raise FormatVersionError(
             f"{origin} has format version {version}, older than this edgebench reads "
-            f"({records.RECORD_VERSION}): convert or profile again"
+            f"({OLDEST_VERSION}): convert or profile again"
         )
-    try:
-        return TypeAdapter(cls).validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{origin} is not a valid {cls.__name__} record: {where}: {first['msg']}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -117,7 +194,7 @@ def sha256_file(path: Path) -> str:
     if path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n".encode())
+            digest.update(os.fsencode(file.relative_to(path)) + f"\0{sha256_file(file)}\n".encode())
         return digest.hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

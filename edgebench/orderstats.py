@@ -16,18 +16,23 @@ from typing import Optional, Sequence, Tuple  # noqa: UP035 (evaluated by Python
 Ranks = Tuple[int, int]  # noqa: UP006
 
 
-def binomial_cdf(n: int, q: float) -> list[float]:
-    """Return P(X <= k) for k = 0..n, X binomial with n trials of probability q (0 < q < 1), by logarithms."""
-    log_q, log_p, log_n = math.log(q), math.log1p(-q), math.lgamma(n + 1)
-    total, cumulated = 0.0, []
-    for k in range(n + 1):
-        log_mass = log_n - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * log_q + (n - k) * log_p
-        total += math.exp(log_mass)
-        cumulated.append(min(total, 1.0))
-    return cumulated
+def count_below(n: int, q: float, tail: float) -> int:
+    """Return how many k in 0..n have P(X <= k) <= tail < 0.5, X binomial with n trials of probability q (0 < q < 1).
+
+    Terms that together weigh less than 1e-15, eight standard deviations below the mean, are left out.
+    """
+    k = max(int(n * q - 8 * math.sqrt(n * q * (1 - q))), 0)
+    log_mass = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    mass = math.exp(log_mass + k * math.log(q) + (n - k) * math.log1p(-q))
+    odds, total = q / (1 - q), mass
+    while k < n and total <= tail:
+        k += 1
+        mass *= (n - k + 1) / k * odds
+        total += mass
+    return k
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> Optional[Ranks]:
     """Return the 1-based ranks of the sorted samples that enclose quantile `q` with at least `confidence`.
 
@@ -35,9 +40,8 @@ def quantile_ranks(n: int, q: float, confidence: float = 0.95) -> Optional[Ranks
     high rank u the smallest with P(X >= u) <= the same. None where n samples hold no such pair.
     """
     tail = (1.0 - confidence) / 2.0
-    cumulated = binomial_cdf(n, q)
-    low = sum(1 for value in cumulated if value <= tail)  # P(X <= low - 1) <= tail
-    high = 1 + sum(1 for value in cumulated if value < 1.0 - tail)  # P(X <= high - 1) >= 1 - tail
+    low = count_below(n, q, tail)
+    high = n + 1 - count_below(n, 1 - q, tail)  # n - X is binomial(n, 1 - q)
     return (low, high) if low >= 1 and high <= n else None
 
 
@@ -65,7 +69,12 @@ def quantile(samples: Sequence[float], q: float) -> float:
     ordered = sorted(samples)
     if not ordered:
         raise ValueError("a quantile of no samples")
-    return float(ordered[max(math.ceil(q * len(ordered)), 1) - 1])
+    return float(ordered[quantile_rank(len(ordered), q) - 1])
+
+
+def quantile_rank(n: int, q: float) -> int:
+    """Return the 1-based rank of the sorted sample that is quantile `q` (0 < q <= 1) of n samples."""
+    return max(math.ceil(q * n), 1)
 
 
 def relative_half_width(samples: Sequence[float], confidence: float = 0.95) -> Optional[float]:

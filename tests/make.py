@@ -14,6 +14,7 @@ from edgebench.records import (
     Artifact,
     Calibration,
     Evaluation,
+    EvaluationSet,
     PhaseMemory,
     Preprocessing,
     Result,
@@ -131,6 +132,10 @@ def make_accuracy(images: int = 500, lost: int = 0, won: int = 0, both: int = 48
     return dataclasses.replace(accuracy, **changes)
 
 
+def make_set(model: str = "digits", images: int = 500) -> EvaluationSet:
+    return EvaluationSet("test", digest("images"), digest("pixels" + model), images, 10, True)
+
+
 def make_result(
     model: str = "digits",
     variant: str = "tflite:float32",
@@ -146,6 +151,7 @@ def make_result(
     chosen = settings or PROTOCOL
     runtime = changes.pop("runtime", RUNTIME[made.format])
     judged = accuracy or make_accuracy()
+    data = changes.pop("evaluation", None) or make_set(model, judged.images)
     result = Result(
         artifact=made,
         device="cpu",
@@ -154,8 +160,7 @@ def make_result(
         reason="",
         settings=chosen,
         runs=make_runs(made, runtime, chosen, latency_ms, memory_mb),
-        evaluation=Evaluation("test", digest("images"), digest("pixels" + model), judged.images, 10, True),
-        accuracy=judged,
+        evaluations=(Evaluation(data, judged),),
         created="2026-11-21T01:00:00+00:00",
     )
     return dataclasses.replace(result, **changes)
@@ -163,7 +168,7 @@ def make_result(
 
 def make_failed(variant: str = "onnx:int8", status: str = "crashed", reason: str = "", **changes: Any) -> Result:
     result = make_result(variant=variant, **changes)
-    return dataclasses.replace(result, status=status, reason=reason, runs=(), evaluation=None, accuracy=None)
+    return dataclasses.replace(result, status=status, reason=reason, runs=(), evaluations=())
 
 
 def make_study() -> list[Result]:

@@ -6,9 +6,19 @@ import random
 from typing import Any
 
 from edgebench.records import Accuracy as Counts
-from edgebench.records import Artifact, Evaluation, PhaseMemory, Result, Run, Settings, TensorSpec
+from edgebench.records import Artifact, Evaluation, EvaluationSet, PhaseMemory, Result, Run, Settings, TensorSpec
 
 MACHINE = {"system": "Linux", "machine": "aarch64", "cpu": "Example", "cores": 4}
+SET = EvaluationSet("test", "e" * 64, "p" * 64, 1000, 10, True)
+COUNTS = Counts(
+    images=1000,
+    top1_correct=900,
+    both_correct=880,
+    only_artifact_correct=20,
+    only_reference_correct=30,
+    neither_correct=70,
+    agree=950,
+)
 SPEC = TensorSpec("x", (1, 8, 8, 3), "float32")
 
 
@@ -77,16 +87,7 @@ def make_result(median_ns: float = 2e6, model: str = "digits", variant: str = "t
         "reason": "",
         "settings": Settings(),
         "runs": (memory, *make_runs(median_ns, seed=changes.pop("seed", 0))),
-        "evaluation": Evaluation("test", "e" * 64, "p" * 64, 1000, 10, True),
-        "accuracy": Counts(
-            images=1000,
-            top1_correct=900,
-            both_correct=880,
-            only_artifact_correct=20,
-            only_reference_correct=30,
-            neither_correct=70,
-            agree=950,
-        ),
+        "evaluations": (Evaluation(SET, COUNTS),),
         "created": "2026-11-21T00:00:00+00:00",
     }
     return Result(**{**values, **changes})

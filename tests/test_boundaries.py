@@ -28,7 +28,9 @@ RUNNER_MAY = {"numpy", "psutil", "edgebench"} | set(sys.stdlib_module_names)
 RUNTIME_MAY = RUNNER_MAY | {"onnxruntime", "tensorflow", "ai_edge_litert", "tflite_runtime"}
 SOURCES = [p for folder in ("edgebench", "converters", "devices") for p in (ROOT / folder).rglob("*.py")]
 
-GROUND = {"errors", "records", "files", "lifeline", "leftovers", "registry", "orderstats", "variants", "units"}
+GROUND = {
+    "errors", "records", "files", "lifeline", "leftovers", "registry", "orderstats", "variants", "units", "cells",
+}  # fmt: skip
 RUNNER_PARTS = {"runner.preprocess"}  # pure functions over arrays: what the host and the runner must do alike
 
 # place -> what it may import of edgebench, besides itself; every folder and file of the program stands here
@@ -44,6 +46,7 @@ MAY: dict[str, set[str]] = {
     "edgebench/leftovers.py": set(),
     "edgebench/files.py": {"errors", "leftovers", "records"},
     "edgebench/registry.py": {"errors", "variants"},
+    "edgebench/cells.py": {"records", "files", "registry"},
     "edgebench/expression.py": {"errors"},
     "edgebench/images": GROUND,
     "edgebench/measures": GROUND,
@@ -55,7 +58,8 @@ MAY: dict[str, set[str]] = {
     "converters": GROUND | RUNNER_PARTS | {"images.preprocessing"},
     "devices": GROUND | RUNNER_PARTS | {"runner.sensors"},
     "edgebench/pipeline": GROUND | RUNNER_PARTS | {"images", "measures", "converters", "devices"},
-    "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "converters.huggingface.torchvision_operators"},
+    "edgebench/training": GROUND | RUNNER_PARTS | {"runner.memory", "images", "converters", "pipeline.workers"},
+    "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "training", "converters.huggingface.torchvision_operators"},
     "edgebench/cli": {""},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -67,7 +68,9 @@ def parse(text: str) -> Application:
     name, _, query = text.removeprefix("keras:").partition("?")
     known = {key.lower(): key for key in APPLICATIONS}
     if name.lower() not in known:
-        raise UsageError(f"unknown Keras Application {name!r}: known are {', '.join(APPLICATIONS)}")
+        near = nearest(name)
+        meant = f"did you mean {near}? Known" if near else "known"
+        raise UsageError(f"unknown Keras Application {name!r}: {meant} are {', '.join(APPLICATIONS)}")
     name = known[name.lower()]
     options = dict(parse_qsl(query, keep_blank_values=True))
     for key in options:
@@ -87,6 +90,13 @@ def parse(text: str) -> Application:
     if weights == "imagenet" and classes != 1000:
         raise UsageError(f"{text}: the imagenet weights have 1000 classes, not {classes}: use weights=none")
     return Application(name, weights, classes, size, _alpha(text, options))
+
+
+def nearest(name: str) -> str:
+    """Return the Keras Application whose name is most like `name`; empty where none is."""
+    known = {key.lower(): key for key in APPLICATIONS}
+    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
+    return known[found[0]] if found else ""
 
 
 def _number(text: str, options: dict[str, str], key: str, default: int) -> int:

@@ -13,6 +13,7 @@ from edgebench.errors import EdgebenchError
 
 # name -> (module in this package, one line for --help). The line stands here so that --help loads no command.
 COMMANDS = {
+    "train": ("train", "Train a classifier on your photos: a pretrained base with a new head, or a small net."),
     "convert": ("convert", "Convert trained models to SavedModel, TFLite and ONNX in every precision."),
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
     "report": ("report", "Merge results from any device and day into one comparison."),

@@ -13,22 +13,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from edgebench.compare.gates import (
-    NAMES,
-    Outcome,
-    Pair,
-    changed_environment,
-    difference_of,
-    judge,
-    pair,
-    unlike_conditions,
-)
+from edgebench.compare.gates import Outcome, judge
 from edgebench.compare.junit import to_junit
+from edgebench.compare.pairs import Pair, changed_environment, pair, unlike
+from edgebench.compare.values import NAMES, difference_of
 from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
 from edgebench.report import make_console
 from edgebench.results.conditions import newest_only
+from edgebench.results.figure import Basis
 from edgebench.results.load import load_results
 from edgebench.results.rows import to_row
 
@@ -90,12 +84,12 @@ def _plain(cell: Pair) -> dict[str, object]:
     ratio = difference.ratio if difference else None
     return {
         "cell": cell.name,
-        "baseline": cell.baseline.status if cell.baseline else None,
-        "candidate": cell.candidate.status if cell.candidate else None,
+        "baseline": cell.baseline.result.status if cell.baseline else None,
+        "candidate": cell.candidate.result.status if cell.candidate else None,
         "latency_ratio": dataclasses.asdict(ratio) if ratio else None,
         "latency": difference.word if difference else "unknown",
         "changed": changed_environment(cell),
-        "reason": unlike_conditions(cell) or (difference.reason if difference else ""),
+        "reason": unlike(cell, Basis.MACHINE) or (difference.reason if difference else ""),
     }
 
 
@@ -156,5 +150,5 @@ def _verdict(cell: Pair, word: str) -> str:
     if cell.baseline is None or cell.candidate is None:
         return "new" if cell.baseline is None else "missing in the candidate"
     if not cell.complete:
-        return f"{cell.baseline.status} to {cell.candidate.status}"
-    return {"same": "no difference shown", "": unlike_conditions(cell)}.get(word, word)
+        return f"{cell.baseline.result.status} to {cell.candidate.result.status}"
+    return {"same": "no difference shown", "": unlike(cell, Basis.MACHINE)}.get(word, word)

@@ -14,6 +14,7 @@ from edgebench import registry
 from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.errors import UsageError
+from edgebench.files import is_safe_name
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
@@ -93,6 +94,8 @@ def command(
       edgebench convert keras:MobileNetV2 --to tflite:int8 --to onnx:float32 --data photos
     """
     variants = expand(targets)
+    if name and not is_safe_name(name):
+        raise UsageError(f"--name {name[:80]!r} is no file name: use letters, digits, '.', '_' and '-'")
     if name and len(models) > 1:
         raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
     random, everything = calibration == "random", ALL in targets

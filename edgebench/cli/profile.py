@@ -106,7 +106,7 @@ def command(
         session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
         targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
         if dataset is not None:
-            exams = Exams(dataset, out / "cache", tell)
+            exams = Exams([dataset], out / "cache", tell)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)
@@ -160,10 +160,13 @@ def _image_count(text: str | None) -> int | None:
 
 def _show(sides: Mapping[str, list[Result]], out: Path, as_json: bool) -> None:
     from edgebench.report import make_console, print_table
-    from edgebench.results.rows import row_of
+    from edgebench.results.rows import to_rows, values
 
     if as_json:
-        tables = {group or "results": [row_of(result) for result in results] for group, results in sides.items()}
+        tables = {
+            group or "results": [values(row) for result in results for row in to_rows(result)]
+            for group, results in sides.items()
+        }
         click.echo(json.dumps(tables if len(tables) > 1 else tables["results"], indent=1))
         return
     for group, results in sides.items():

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-import zipfile
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import UsageError
+from edgebench.files import exists, read_text, shown
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SPLIT = "split"
 NO_LABEL = -1
+MOST_CLASSES = 1_000_000  # a label beyond is a hash or a mistake
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,19 @@ def open_folder(path: Path, labels: Sequence[str] | None) -> Dataset:
     """
     roots = [(SPLITS[p.name.lower()], p) for p in _folders(path) if p.name.lower() in SPLITS] or [("", path)]
     folders = [(split, folder) for split, root in roots for folder in _folders(root)]
-    classes = tuple(labels) if labels else tuple(sorted({folder.name for _, folder in folders}))
+    classes = tuple(labels) if labels else tuple(sorted({shown(folder.name) for _, folder in folders}))
     for _, folder in folders:
-        if folder.name not in classes:
+        if shown(folder.name) not in classes:
             raise UsageError(
-                f"{folder.parent} has the folder {folder.name!r}, which is not among the labels "
+                f"{shown(folder.parent)} has the folder {shown(folder.name)!r}, which is not among the labels "
                 f"{', '.join(classes[:20])}"
             )
     if folders:
-        found = [(split, classes.index(p.name), file) for split, p in folders for file in _image_files(p)]
+        found = [(split, classes.index(shown(p.name)), file) for split, p in folders for file in _image_files(p)]
     else:
         found = [(split, NO_LABEL, file) for split, root in roots for file in _image_files(root)]
-    items = [Item(file.relative_to(path).as_posix(), label, file, split=split) for split, label, file in found]
-    return Dataset(path.name, tuple(items), classes)
+    items = [Item(shown(file.relative_to(path)), label, file, split=split) for split, label, file in found]
+    return Dataset(shown(path.name), tuple(items), classes)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -95,10 +96,13 @@ def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
     A header is allowed; `split` is train, val or test, and a third column that is none of these needs a header that
     calls it something else.
     """
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row]
+    try:
+        table = csv.reader(io.StringIO(read_text(path), newline=""))
+        rows = [[cell.strip() for cell in row] for row in table if row]
+    except csv.Error as error:
+        raise UsageError(f"cannot read {shown(path)} as a CSV of path,label: {error}") from error
     header: list[str] = []
-    if rows and not (path.parent / rows[0][0]).exists():
+    if _has_header(path, rows):
         header, rows = [name.lower() for name in rows[0]], rows[1:]
     names = [row[1] for row in rows if len(row) > 1]
     if names and len(names) != len(rows):
@@ -106,16 +110,29 @@ def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
             f"{path}: some rows have a label and some have none; give every row `path,label` or just `path`"
         )
     classes = tuple(labels) if labels else _class_names(names)
-    unknown = [name for name in names if name not in classes and not (not classes and name.isdigit())]
+    unknown = [name for name in names if name not in classes and (classes or not _is_index(name))]
     if unknown:
-        raise UsageError(f"{path}: label {unknown[0]!r} is not among the labels {', '.join(classes[:20])}")
+        among = f"among the labels {', '.join(classes[:20])}" if classes else f"a class index below {MOST_CLASSES}"
+        raise UsageError(f"{path}: label {unknown[0][:80]!r} is not {among}")
     index = [classes.index(name) if classes else int(name) for name in names] or [NO_LABEL] * len(rows)
     splits = _split_column(path, header, rows)
     items = [
-        Item(row[0], label, path.parent / row[0], split=split)
+        Item(shown(row[0]), label, path.parent / row[0], split=split)
         for row, label, split in zip(rows, index, splits, strict=True)
     ]
-    return Dataset(path.name, tuple(items), classes)
+    return Dataset(shown(path.name), tuple(items), classes)
+
+
+def _has_header(path: Path, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell a header from a first image that is missing, which must be counted and not lost.
+
+    A header names no file, and no image by its ending, while the row below it does.
+    """
+
+    def names_image(row: Sequence[str]) -> bool:
+        return Path(row[0]).suffix.lower() in IMAGE_SUFFIXES or exists(path.parent / row[0])
+
+    return bool(rows) and not names_image(rows[0]) and (len(rows) == 1 or names_image(rows[1]))
 
 
 def _split_column(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -134,59 +151,12 @@ def _split_column(path: Path, header: Sequence[str], rows: Sequence[Sequence[str
 
 def _class_names(names: Sequence[str]) -> tuple[str, ...]:
     """Sorted distinct names; none where all are numbers, which are class indices already."""
-    return () if all(name.isdigit() for name in names) else tuple(sorted(set(names)))
+    return () if all(_is_number(name) for name in names) else tuple(sorted(set(names)))
 
 
-def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str] | None) -> Dataset:
-    """Read uint8 images and whole-number labels from arrays named x/y, images/labels or x_test/y_test.
-
-    Of several splits the first one of `splits` is read, and all of them where `splits` is None.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            parts = [
-                _npz_part(path, {name: archive[name] for name in pair if name in archive.files}, pair, split)
-                for pair, split in _npz_pairs(archive.files, splits)
-            ]
-            there = list(archive.files)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
-    if not parts:
-        raise UsageError(f"{path} has the arrays {', '.join(there)}: expected images in `x`, `images` or `x_test`")
-    shapes = {images.shape[1:] for images, _, _, _ in parts}
-    if len(shapes) > 1:
-        raise UsageError(f"{path}: its splits have images of different shapes, {' and '.join(map(str, shapes))}")
-    images = parts[0][0] if len(parts) == 1 else np.concatenate([part[0] for part in parts])
-    items = [
-        Item(f"{name}[{row}]", int(label), split=split)
-        for _, index, name, split in parts
-        for row, label in enumerate(index)
-    ]
-    return Dataset(
-        path.name, tuple(replace(item, row=row) for row, item in enumerate(items)), tuple(labels or ()), images
-    )
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
-def _npz_pairs(there: Sequence[str], splits: Sequence[str] | None) -> list[tuple[tuple[str, str], str]]:
-    """Return the names of the arrays to read, images and labels, with their split."""
-    plain = [(pair, "") for pair in (("x", "y"), ("images", "labels")) if pair[0] in there][:1]
-    named = [((f"x_{name}", f"y_{name}"), SPLITS[name]) for name in SPLITS if f"x_{name}" in there]
-    if plain or splits is None:
-        return plain or named
-    return [pair for split in splits for pair in named if pair[1] == split][:1]
-
-
-def _npz_part(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], names: tuple[str, str], split: str
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], str, str]:
-    images = arrays[names[0]]
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
-        raise UsageError(
-            f"{path}: `{names[0]}` is {images.dtype} {images.shape}; expected uint8 (images, height, width, 1 or 3)"
-        )
-    index = arrays[names[1]].reshape(-1) if names[1] in arrays else np.full(len(images), NO_LABEL)
-    if len(index) != len(images) or index.dtype.kind not in "iu":
-        raise UsageError(f"{path}: `{names[1]}` must hold one whole number for each of the {len(images)} images")
-    return images, index, names[0], split
+def _is_index(text: str) -> bool:
+    return _is_number(text) and len(text) < 20 and int(text) < MOST_CLASSES

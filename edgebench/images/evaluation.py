@@ -22,10 +22,11 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgebench.errors import UsageError
-from edgebench.files import atomic_path, sha256_json, write_json
-from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder, open_npz
+from edgebench.files import atomic_path, exists, sha256_json, shown, write_json
+from edgebench.images.arrays import open_npz
+from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder
 from edgebench.images.splits import with_split_file
-from edgebench.records import Evaluation, Preprocessing
+from edgebench.records import EvaluationSet, Preprocessing
 
 FOR_EVALUATION = ("test", "val", "train")
 FOR_CALIBRATION = ("train", "val", "test")
@@ -42,10 +43,10 @@ Ticker = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
+class EvaluationImages:
     """Decoded images on disk: `images` is a .npy of uint8 (n, height, width, channels), `labels` (n,) int64."""
 
-    record: Evaluation
+    record: EvaluationSet
     images: Path
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
@@ -64,18 +65,22 @@ def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequen
 
 def open_whole(path: Path, labels: Sequence[str] | None = None, splits: Sequence[str] | None = None) -> Dataset:
     """Read every split there is, each item with the name of its own; of an NPZ only the first of `splits`, if given."""
-    if not path.exists():
-        raise UsageError(f"no images at {path}: --data takes a folder of class folders, a .csv or an .npz")
+    if not exists(path):
+        raise UsageError(f"no images at {shown(path)}: --data takes a folder of class folders, a .csv or an .npz")
     if path.is_dir():
-        dataset = open_folder(path, labels)
+        try:
+            dataset = open_folder(path, labels)
+        except OSError as error:
+            raise UsageError(f"cannot read the folder {shown(error.filename or path)}: {error.strerror}") from error
     elif path.suffix.lower() == ".csv":
         dataset = open_csv(path, labels)
     elif path.suffix.lower() == ".npz":
         dataset = open_npz(path, labels, splits)
     else:
-        raise UsageError(f"{path} is no data set: --data takes a folder of class folders, a .csv or an .npz")
+        raise UsageError(f"{shown(path)} is no data set: --data takes a folder of class folders, a .csv or an .npz")
     if not dataset.items:
-        raise UsageError(f"no images found in {path}: expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+        endings = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(f"no images found in {shown(path)}: expected files ending in {endings}")
     return with_split_file(dataset, path)
 
 
@@ -97,7 +102,7 @@ def evaluation_set(
     size: tuple[int, int, int],
     cache: Path,
     tick: Ticker | None = None,
-) -> EvaluationSet:
+) -> EvaluationImages:
     """Decode `dataset` for a model of input `size` (height, width, channels), or find it in the folder `cache`.
 
     Raises UsageError where not one image can be read.
@@ -106,8 +111,8 @@ def evaluation_set(
     if not (folder / "set.json").exists():
         _decode_all(dataset, preprocessing, size, folder, tick)
     facts = json.loads((folder / "set.json").read_text())
-    return EvaluationSet(
-        record=Evaluation(**{**facts["record"], "skipped": tuple(facts["record"]["skipped"])}),
+    return EvaluationImages(
+        record=EvaluationSet(**{**facts["record"], "skipped": tuple(facts["record"]["skipped"])}),
         images=folder / "images.npy",
         labels=np.array(facts["labels"], np.int64),
         classes=dataset.classes,
@@ -190,7 +195,7 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
             return [item.name, item.label]
         try:
             status = item.file.stat()
-        except OSError:
+        except (OSError, ValueError):
             return [item.name, item.label, str(item.file)]
         return [item.name, item.label, str(item.file.absolute()), status.st_size, status.st_mtime_ns]
 
@@ -226,7 +231,7 @@ def _decode_all(
             raise UsageError(f"not one image of {dataset.name} can be read; the first: {skipped[0]}")
         _write_npy(raw, folder / "images.npy", (len(labels), *size))
     (folder / "images.raw").unlink()
-    record = Evaluation(
+    record = EvaluationSet(
         name=dataset.name,
         sha256=originals.hexdigest(),
         pixels_sha256=pixels_hash.hexdigest(),

@@ -15,6 +15,9 @@ from edgebench.records import Preprocessing
 
 RESAMPLES = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 CHANNELS = ("RGB", "BGR", "L")
+LARGEST = 1e12  # of a number of the rule: far beyond any sense, far inside float32
+_NUMBER = r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?"
+NUMBERS = rf"(?ai)\s*{_NUMBER}(/\d{{1,20}})?\s*(,\s*{_NUMBER}(/\d{{1,20}})?\s*){{0,9}}"
 EXAMPLE = "--preprocess keras:mobilenet_v2, --preprocess none, or --preprocess 'scale=1/255,mean=0.5,std=0.5'"
 
 # What `keras.applications.imagenet_utils.preprocess_input` calls caffe, tf and torch.
@@ -72,9 +75,22 @@ def parse(text: str) -> Preprocessing:
     changes = {key: _value(key, value, text) for key, value in pairs.items()}
     rule = base.rule if not changes else text
     result = dataclasses.replace(base, rule=rule, **changes)
-    if any(value == 0 for value in result.std):
-        raise UsageError(f"--preprocess {text!r} has std 0: every std must be other than zero")
+    check_numbers(result, f"--preprocess {text!r}")
     return result
+
+
+def check_numbers(rule: Preprocessing, where: str) -> None:
+    """Raise UsageError for numbers that make no input of a pixel, whoever wrote them; `where` names the writer."""
+    for key, values in (("scale", (rule.scale,)), ("mean", rule.mean), ("std", rule.std)):
+        if len(values) not in (1, 3) or not all(abs(value) <= LARGEST for value in values):
+            raise UsageError(f"{where}: {key} is {values}, expected 1 or 3 numbers")
+    if any(abs(value) < 1 / LARGEST for value in (rule.scale, *rule.std)):
+        key = "scale" if abs(rule.scale) < 1 / LARGEST else "std"
+        raise UsageError(f"{where} has {key} 0: it must be other than zero")
+    if rule.channels not in CHANNELS or rule.resample not in RESAMPLES:
+        raise UsageError(f"{where}: channels {rule.channels!r} or resample {rule.resample!r} is none of those known")
+    if len(rule.resize) > 2 or not all(0 < edge < 100_000 for edge in rule.resize):
+        raise UsageError(f"{where}: resize is {rule.resize}, expected one or two numbers of pixels")
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
@@ -84,6 +100,8 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
         if "=" in part:
             key, _, value = part.partition("=")
             key = key.strip()
+            if key in pairs:
+                raise UsageError(f"--preprocess {text!r} has {key} twice: use {EXAMPLE}")
             pairs[key] = value.strip()
         elif key:
             pairs[key] += f",{part}"
@@ -98,14 +116,17 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
 
 def _value(key: str, value: str, text: str) -> Any:
     if key == "scale":
-        return _numbers(value, text)[0]
+        numbers = _numbers(value, text)
+        if len(numbers) != 1:
+            raise UsageError(f"--preprocess {text!r}: scale is one number, got {len(numbers)}")
+        return numbers[0]
     if key in ("mean", "std"):
         numbers = _numbers(value, text)
         if len(numbers) not in (1, 3):
             raise UsageError(f"--preprocess {text!r}: {key} needs 1 or 3 numbers, got {len(numbers)}")
         return numbers
     if key == "resize":
-        if not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4})?", value):
+        if not re.fullmatch(r"(?a)[1-9]\d{0,4}(x[1-9]\d{0,4})?", value):
             raise UsageError(f"--preprocess {text!r}: resize is {value!r}, expected 256 (shortest edge) or 256x256")
         return tuple(int(edge) for edge in value.split("x"))
     choices = {"channels": CHANNELS, "resample": RESAMPLES}.get(key)
@@ -120,6 +141,8 @@ def _value(key: str, value: str, text: str) -> Any:
 
 def _numbers(value: str, text: str) -> tuple[float, ...]:
     try:
+        if not re.fullmatch(NUMBERS, value):  # Fraction alone would try to write out 1e999999999
+            raise ValueError(value)
         return tuple(float(Fraction(part.strip())) for part in value.split(","))
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise UsageError(f"--preprocess {text!r}: {value!r} is not a number or a fraction such as 1/255") from error

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import UsageError
-from edgebench.files import write_bytes
+from edgebench.files import exists, read_text, write_bytes
 from edgebench.images.datasets import NO_LABEL, SPLITS, Dataset
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -52,7 +52,7 @@ def with_split_file(dataset: Dataset, path: Path) -> Dataset:
     Raises UsageError where the file and the images no longer fit: images it does not name, or under another label.
     """
     file = split_file(path)
-    if not file.is_file():
+    if not exists(file):
         return dataset
     if any(item.split for item in dataset.items):
         raise UsageError(f"{path} has splits of its own, and {file} says others: remove one of the two")
@@ -175,7 +175,7 @@ def _read(file: Path) -> dict[str, tuple[str, str]]:
     """Read name -> (label, split)."""
     found = {}
     try:
-        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+        rows = list(csv.reader(io.StringIO(read_text(file), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"cannot read {file}: {error}") from error
     for number, row in enumerate(rows[1:], 2):

@@ -19,6 +19,7 @@ from scipy.special import stdtrit
 
 from edgebench import orderstats
 from edgebench.measures.latency import Interval, latency_runs, student
+from edgebench.measures.samples import Sorted
 from edgebench.records import Run
 
 CONFIDENCE = 0.98
@@ -53,8 +54,8 @@ def difference_interval(runs_a: Sequence[Run], runs_b: Sequence[Run], confidence
     paired = len(common) > 1 and interleaved(*together)
     if paired:
         a, b = together
-    log_a = [math.log(orderstats.median(run.latency_ns)) for run in a]
-    log_b = [math.log(orderstats.median(run.latency_ns)) for run in b]
+    log_a = [math.log(Sorted(run.latency_ns).median()) for run in a]
+    log_b = [math.log(Sorted(run.latency_ns).median()) for run in b]
     centre, low, high, method = _paired(log_a, log_b, confidence) if paired else _two(log_a, log_b, confidence)
     return Difference(Interval(math.exp(centre), math.exp(low), math.exp(high)), paired, method)
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import final
 
+import numpy as np
 from scipy.special import stdtrit
 
 from edgebench import orderstats
+from edgebench.measures.samples import Sorted, pool
 from edgebench.records import OK, Run, Settings
 
 FEWEST_JUDGED = 5  # processes whose spread is worth a judgement
@@ -34,6 +37,7 @@ class Interval:
         return max(self.high - self.value, self.value - self.low) / self.value if self.value else math.inf
 
 
+@final
 @dataclass(frozen=True)
 class LatencySummary:
     """What the latency runs of one result say. Times in ns; None where the samples do not carry the figure.
@@ -61,11 +65,9 @@ class LatencySummary:
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """Return the median of independent samples and its order-statistic interval; None below 6 at 95 %."""
-    ranks = orderstats.median_ranks(len(samples), confidence)
-    if ranks is None:
-        return None
-    ordered = sorted(samples)
-    return Interval(orderstats.median(ordered), float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1]))
+    ordered = Sorted(samples)
+    ends = ordered.interval(confidence)
+    return Interval(ordered.median(), *ends) if ends else None
 
 
 def process_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval | None:
@@ -75,23 +77,26 @@ def process_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95
     all samples. The result spans both, so neither luck in three processes nor thousands of samples of one
     makes it narrow. With one process it is the interval within that one, and says nothing about the next.
     """
-    medians = [orderstats.median(group) for group in groups if group]
-    pooled = median_interval([sample for group in groups for sample in group], confidence)
-    if not medians or pooled is None:
+    ordered = [Sorted(group) for group in groups if group]
+    return _process_interval(ordered, pool(ordered), confidence) if ordered else None
+
+
+def _process_interval(groups: Sequence[Sorted], pooled: Sorted, confidence: float) -> Interval | None:
+    within = pooled.interval(confidence)
+    if within is None:
         return None
-    value = orderstats.median(medians)
+    medians = [group.median() for group in groups]
     if len(medians) == 1:
-        return pooled
+        return Interval(medians[0], *within)
+    value = orderstats.median(medians)
     centre, reach = student([math.log(m) for m in medians], confidence)
     low, high = math.exp(centre - reach), math.exp(centre + reach)
-    return Interval(value, min(low, pooled.low, value), max(high, pooled.high, value))
+    return Interval(value, min(low, within[0], value), max(high, within[1], value))
 
 
 def percentile(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
     """Return quantile `q` (0..1) of the samples, None where too few enclose it (p99: below 368)."""
-    if not orderstats.percentile_supported(len(samples), q, confidence):
-        return None
-    return orderstats.quantile(samples, q)
+    return Sorted(samples).percentile(q, confidence)
 
 
 def latency_runs(runs: Sequence[Run]) -> list[Run]:
@@ -126,17 +131,17 @@ def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySum
     measured = latency_runs(runs)
     if not measured:
         return None
-    groups = [run.latency_ns for run in measured]
-    pooled = [sample for group in groups for sample in group]
-    medians = [orderstats.median(group) for group in groups]
-    interval = process_interval(groups, confidence)
+    groups = [Sorted(run.latency_ns) for run in measured]
+    pooled = pool(groups)
+    medians = [group.median() for group in groups]
+    interval = _process_interval(groups, pooled, confidence)
     value = orderstats.median(medians)
     return LatencySummary(
         median_ns=value,
         low_ns=interval.low if interval else None,
         high_ns=interval.high if interval else None,
-        p90_ns=percentile(pooled, 0.90, confidence),
-        p99_ns=percentile(pooled, 0.99, confidence),
+        p90_ns=pooled.percentile(0.90, confidence),
+        p99_ns=pooled.percentile(0.99, confidence),
         invoke_median_ns=_median_of_medians([run.invoke_ns for run in measured]),
         preprocess_median_ns=_median_of_medians([run.preprocess_ns for run in measured]),
         load_ns=_median_of([run.load_ns for run in measured]),
@@ -171,16 +176,13 @@ def first_and_last(runs: Sequence[Run], seconds: float = 60.0) -> tuple[float, f
         return None
     samples = sustained[-1].latency_ns
     window = min(seconds, sustained[-1].settings.sustained_seconds / 2) * 1e9
-    return orderstats.median(_within(samples, window)), orderstats.median(_within(samples[::-1], window))
+    return _median_within(samples, window), _median_within(samples[::-1], window)
 
 
-def _within(samples: Sequence[int], nanoseconds: float) -> Sequence[int]:
-    total = 0
-    for count, sample in enumerate(samples, 1):
-        total += sample
-        if total >= nanoseconds:
-            return samples[:count]
-    return samples
+def _median_within(samples: Sequence[int], nanoseconds: float) -> float:
+    """Return the median of the first samples that fill the time, the one that reaches it among them."""
+    count = int(np.searchsorted(np.cumsum(samples), nanoseconds)) + 1
+    return Sorted(samples[:count]).median()
 
 
 def student(values: Sequence[float], confidence: float) -> tuple[float, float]:
@@ -191,14 +193,14 @@ def student(values: Sequence[float], confidence: float) -> tuple[float, float]:
     return mean, float(stdtrit(n - 1, 0.5 + confidence / 2)) * deviation / math.sqrt(n)
 
 
-def _interquartile_share(samples: Sequence[float]) -> float:
-    middle = orderstats.median(samples)
-    spread = orderstats.quantile(samples, 0.75) - orderstats.quantile(samples, 0.25)
+def _interquartile_share(samples: Sorted) -> float:
+    middle = samples.median()
+    spread = samples.quantile(0.75) - samples.quantile(0.25)
     return spread / middle if middle else 0.0
 
 
 def _median_of_medians(groups: Sequence[Sequence[float]]) -> float | None:
-    return _median_of([orderstats.median(group) for group in groups if group])
+    return _median_of([Sorted(group).median() for group in groups if group])
 
 
 def _median_of(values: Sequence[float | None]) -> float | None:

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from edgebench import orderstats
-from edgebench.measures.latency import latency_runs, latency_summary
+from edgebench.measures.latency import LatencySummary, latency_runs, latency_summary
+from edgebench.measures.samples import Sorted
 from edgebench.records import Run, Scalar
 
-STABLE = "stable"
-NOISY = "noisy"
-THROTTLED = "throttled"
-UNKNOWN = "unknown"
+
+class Stability(Enum):
+    """Whether the machine held still."""
+
+    STABLE = "stable"
+    NOISY = "noisy"
+    THROTTLED = "throttled"
+    UNKNOWN = "unknown"
+
 
 MOST_SPREAD_BETWEEN = 0.05  # of the median, slowest process - fastest process
 MOST_SPREAD_WITHIN = 0.10  # of the median, interquartile range
@@ -31,30 +38,28 @@ PI_BITS = ("under-voltage", "frequency capped", "throttled", "soft temperature l
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`word` is stable, noisy, throttled or unknown; `reasons` says why, empty where stable."""
+class StabilityVerdict:
+    """The word, and why, for people; no reason where stable."""
 
-    word: str
+    word: Stability
     reasons: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return f"{self.word}: {'; '.join(self.reasons)}" if self.reasons else self.word
 
-
-def stability(runs: Sequence[Run]) -> Verdict:
-    """Judge the latency runs of one result."""
+def stability(runs: Sequence[Run], summary: LatencySummary | None = None) -> StabilityVerdict:
+    """Judge the latency runs of one result; `summary` is theirs, where it is known already."""
     measured = latency_runs(runs)
-    if not measured:
-        return Verdict(UNKNOWN, ("no latency was measured",))
+    found = summary or latency_summary(runs)
+    if found is None:
+        return StabilityVerdict(Stability.UNKNOWN, ("no latency was measured",))
     throttled = _unique(reason for run in measured for reason in throttle_reasons(run.environment))
-    noisy = (*_spread_reasons(measured), *_drift_reasons(measured), *_neighbour_reasons(measured))
+    noisy = (*_spread_reasons(found), *_drift_reasons(measured), *_neighbour_reasons(measured))
     if throttled:
-        return Verdict(THROTTLED, (*throttled, *noisy))
+        return StabilityVerdict(Stability.THROTTLED, (*throttled, *noisy))
     if noisy:
-        return Verdict(NOISY, noisy)
+        return StabilityVerdict(Stability.NOISY, noisy)
     if len(measured) < 2:
-        return Verdict(UNKNOWN, ("one process only: nothing shows the spread between processes",))
-    return Verdict(STABLE)
+        return StabilityVerdict(Stability.UNKNOWN, ("one process only: nothing shows the spread between processes",))
+    return StabilityVerdict(Stability.STABLE)
 
 
 def throttle_reasons(environment: dict[str, Scalar]) -> tuple[str, ...]:
@@ -87,9 +92,7 @@ def _pi_reasons(environment: dict[str, Scalar]) -> list[str]:
     return words
 
 
-def _spread_reasons(runs: Sequence[Run]) -> list[str]:
-    summary = latency_summary(runs)
-    assert summary is not None
+def _spread_reasons(summary: LatencySummary) -> list[str]:
     reasons = []
     if summary.spread_between is not None and summary.spread_between > MOST_SPREAD_BETWEEN:
         reasons.append(f"processes differ by {summary.spread_between:.0%}")
@@ -110,7 +113,7 @@ def _drift(samples: Sequence[int]) -> float | None:
     third = len(samples) // 3
     if third < 6:
         return None
-    return orderstats.median(samples[-third:]) / orderstats.median(samples[:third]) - 1
+    return Sorted(samples[-third:]).median() / Sorted(samples[:third]).median() - 1
 
 
 def _neighbour_reasons(runs: Sequence[Run]) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import final
 
 from edgebench.measures.per_class import ClassAverages, class_averages
 from edgebench.measures.significance import MARGIN, Paired, Verdict, paired_interval, verdicts
 from edgebench.records import Accuracy
 
 
+@final
 @dataclass(frozen=True)
 class AccuracySummary:
     """Rates in 0..1 derived from the counts, losses and `kl` in nats; None where not measured.

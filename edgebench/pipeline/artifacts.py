@@ -9,12 +9,16 @@ from pathlib import Path
 
 from edgebench import registry
 from edgebench.errors import UsageError
-from edgebench.files import read_record, sha256_file, size_bytes
-from edgebench.records import OK, Artifact, Preprocessing
+from edgebench.files import exists, is_safe_name, read_record, safe_name, sha256_file, shown, size_bytes
+from edgebench.images.datasets import MOST_CLASSES
+from edgebench.images.preprocessing import check_numbers
+from edgebench.records import OK, STATUSES, Artifact, Preprocessing, TensorSpec
 from edgebench.variants import Format
 
 UNKNOWN_PRECISION = "unknown"
 BASELINE = "baseline"
+LAYOUTS = ("NHWC", "NCHW")
+MOST_EDGE = 100_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, g
     """
     found: dict[Path, Found] = {}
     for path in paths:
-        if not path.exists():
-            raise UsageError(f"no artifact at {path}: give a .tflite, .onnx or SavedModel, or a folder from convert")
+        if not exists(path):
+            wanted = "give a .tflite, .onnx or SavedModel, or a folder from convert"
+            raise UsageError(f"no artifact at {shown(path)}: {wanted}")
         here = _find(path, preprocessing)
         if not here:
             raise UsageError(f"{path} holds no artifact: `edgebench convert MODEL --to all` makes them")
@@ -85,16 +90,43 @@ def _find(path: Path, preprocessing: Preprocessing | None) -> list[Found]:
 
 def _with_manifest(manifest: Path) -> Found:
     artifact = read_record(Artifact, manifest)
+    _check(artifact, manifest)
     if artifact.status != OK:
         return Found(artifact, None)
-    if Path(artifact.path).name != artifact.path:
+    if not artifact.path or Path(artifact.path).name != artifact.path:
         raise UsageError(f"{manifest} names the file {artifact.path!r}, which does not lie beside it")
     file = manifest.parent / artifact.path
-    if not file.exists():
+    if not exists(file):
         raise UsageError(f"{manifest} describes {artifact.path}, which is gone: convert again")
     if sha256_file(file) != artifact.sha256:
         raise UsageError(f"{file} has changed since it was converted: convert again, or remove {manifest.name}")
     return Found(artifact, file)
+
+
+def _check(artifact: Artifact, manifest: Path) -> None:
+    """Raise UsageError for a manifest that no conversion wrote: it may come from anywhere, and names become paths."""
+    for key, value in (("model", artifact.model), ("precision", artifact.precision)):
+        if not is_safe_name(value):
+            raise UsageError(f"{shown(manifest)} is not a valid manifest: its {key} is {value[:80]!r}")
+    for key, value, known in (
+        ("format", artifact.format, registry.formats()),
+        ("status", artifact.status, STATUSES),
+        ("layout", artifact.layout, ("", *LAYOUTS)),
+    ):
+        if value not in known:
+            raise UsageError(f"{shown(manifest)} is not a valid manifest: its {key} is {value[:80]!r}")
+    if artifact.status == OK and not (_is_image(artifact.input) and _is_scores(artifact.output)):
+        raise UsageError(f"{shown(manifest)} is not a valid manifest: its input or output is no image classifier's")
+    if artifact.preprocessing is not None:
+        check_numbers(artifact.preprocessing, f"{shown(manifest)}, preprocessing")
+
+
+def _is_image(spec: TensorSpec | None) -> bool:
+    return spec is None or (len(spec.shape) in (3, 4) and all(0 < edge <= MOST_EDGE for edge in spec.shape))
+
+
+def _is_scores(spec: TensorSpec | None) -> bool:
+    return spec is None or (len(spec.shape) > 0 and all(0 < edge <= MOST_CLASSES for edge in spec.shape))
 
 
 def _bare(path: Path, preprocessing: Preprocessing | None) -> Found:
@@ -103,7 +135,7 @@ def _bare(path: Path, preprocessing: Preprocessing | None) -> Found:
     if not path.is_dir() and path.stat().st_size == 0:
         raise UsageError(f"{path} is empty: convert or copy it again")
     artifact = Artifact(
-        model=path.stem,
+        model=safe_name(path.stem),
         format=found.name,
         precision=UNKNOWN_PRECISION,
         status=OK,

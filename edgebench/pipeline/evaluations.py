@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench import registry
+from edgebench.cells import data_word
 from edgebench.devices.local import LocalDevice
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
@@ -26,15 +27,31 @@ Rows = tuple[int, ...]
 class Exams:
     """Prepares each exam once, whichever device asks first. Safe to use from several threads."""
 
-    def __init__(self, dataset: Dataset, cache: Path, tell: Tell) -> None:
-        self._dataset, self._cache, self._tell = dataset, cache, tell
+    def __init__(self, datasets: Sequence[Dataset], cache: Path, tell: Tell) -> None:
+        self._datasets, self._cache, self._tell = tuple(datasets), cache, tell
         self._lock = threading.Lock()
         self._made: dict[Any, Exam] = {}
 
-    def of(self, artifact: Artifact, preprocessing: Preprocessing) -> Exam:
-        """Return the exam for an artifact's model. Raises UsageError where the labels are not the model's."""
+    def __len__(self) -> int:
+        return len(self._datasets)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """What the evaluations are of, for the key of a cell; only what some model was already examined on."""
+        made = {index: exam for (index, *_), exam in self._made.items()}
+        return tuple(data_word(made[index].data.record, made[index].perturbation) for index in sorted(made))
+
+    def of(self, artifact: Artifact, preprocessing: Preprocessing) -> tuple[Exam, ...]:
+        """Return the exams for an artifact's model, one an evaluation; the first is on unperturbed images.
+
+        Raises UsageError where the labels are not the model's.
+        """
+        return tuple(self._of(index, artifact, preprocessing) for index in range(len(self._datasets)))
+
+    def _of(self, index: int, artifact: Artifact, preprocessing: Preprocessing) -> Exam:
         assert artifact.input is not None
-        key = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
+        model = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
+        key, dataset = (index, *model), self._datasets[index]
         with self._lock:
             if key not in self._made:
                 self._tell(ExamStarted(artifact.model))
@@ -42,7 +59,7 @@ class Exams:
                 def tick(done: int, total: int) -> None:
                     self._tell(Decoded(artifact.model, done, total))
 
-                exam = self._made[key] = make_exam(artifact, preprocessing, self._dataset, self._cache, tick)
+                exam = self._made[key] = make_exam(artifact, preprocessing, dataset, self._cache, tick)
                 self._tell(ExamReady(artifact.model, exam.data.record.skipped, exam.reference_reason))
             return self._made[key]
 

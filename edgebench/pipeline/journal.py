@@ -22,8 +22,11 @@ from edgebench.records import Job, Run, to_dict
 
 
 def job_id(job: Job) -> str:
-    """Hash of what the job measures, whatever the paths on its device are."""
-    return sha256_json({**to_dict(job), "artifact": "", "images": ""})[:24]
+    """Hash of what the job measures, whatever the paths on its device are.
+
+    The version of the records is not part of it: a job of version 1 is the same today.
+    """
+    return sha256_json({**to_dict(job), "artifact": "", "images": "", "version": 1})[:24]
 
 
 class Journal:

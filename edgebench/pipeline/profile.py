@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgebench import registry
+from edgebench.cells import cell_key
 from edgebench.devices.base import Device, DeviceInfo, OnDevice, Outcome
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, write_json
@@ -23,7 +24,7 @@ from edgebench.pipeline.evaluations import Exams, Rows
 from edgebench.pipeline.events import CellFailed, JobStarted, Resumed, Tell
 from edgebench.pipeline.journal import Journal, exclusive
 from edgebench.pipeline.scoring import Exam, score_outputs
-from edgebench.records import FAILED, OK, Accuracy, Artifact, Job, Preprocessing, Result, Run, Settings
+from edgebench.records import FAILED, OK, Accuracy, Artifact, Evaluation, Job, Preprocessing, Result, Run, Settings
 from edgebench.runner.preprocess import guess_layout
 
 PLAIN = Preprocessing("none")
@@ -44,6 +45,19 @@ class Request:
     fresh: bool = False
 
 
+Pixels = tuple[str, str]
+"""Images on the device: their path and hash."""
+
+
+@dataclass
+class Examined:
+    """One evaluation of a cell, and what came of it."""
+
+    exam: Exam
+    accuracy: Accuracy | None = None
+    outputs: npt.NDArray[np.float32] | None = None
+
+
 @dataclass
 class Cell:
     """One artifact on one device while it is being measured."""
@@ -55,11 +69,8 @@ class Cell:
     status: str = OK
     reason: str = ""
     runs: list[Run] = field(default_factory=list)
-    exam: Exam | None = None
-    rows: Rows = ()
-    images: tuple[str, str] = ("", "")  # path on the device and hash; empty: seeded random images
-    accuracy: Accuracy | None = None
-    outputs: Any = None
+    examined: list[Examined] = field(default_factory=list)
+    images: Pixels = ("", "")  # what its latency is measured with; empty: seeded random images
 
     @property
     def name(self) -> str:
@@ -120,7 +131,7 @@ class _Sweep:
         live = [cell for cell in cells if cell.status == OK]
         settings = self._request.settings
         exams = self._request.exams
-        self._total = len(live) * (1 + settings.processes + (exams is not None) + settings.operators)
+        self._total = len(live) * (1 + settings.processes + len(exams or ()) + settings.operators)
         for cell in live:
             self._run(cell, "memory")
             self._describe(cell)
@@ -151,45 +162,54 @@ class _Sweep:
         )
 
     def _examine(self, cell: Cell, exams: Exams) -> None:
+        """Make every evaluation of the cell; its latency is then measured with the images of the first."""
         if cell.status != OK:
-            self._done += 1
+            self._done += len(exams)
             return
-        cell.exam = exams.of(cell.artifact, self._preprocessing(cell))
-        cell.rows = self._rows(cell)
-        images, sha256 = exams.images(cell.exam, cell.rows)
-        cell.images = (self._device.put(images, sha256), sha256)
-        outcome = self._run(cell, "accuracy")
-        if outcome is None or outcome.outputs is None:
-            return
-        host = None
-        if self._info.remote:
-            assert cell.file is not None
-            host = exams.host_outputs(self._job(cell, "accuracy", 0), cell.file, images)
+        for exam in exams.of(cell.artifact, self._preprocessing(cell)):
+            rows = self._rows(cell, exam, len(exams))
+            images, sha256 = exams.images(exam, rows)
+            pixels = (self._device.put(images, sha256), sha256)
+            cell.images = cell.images if cell.examined else pixels
+            cell.examined.append(Examined(exam))
+            outcome = self._run(cell, "accuracy", pixels)
+            if outcome is not None and outcome.run.status == OK and outcome.outputs is not None:
+                job = self._job(cell, "accuracy", pixels)
+                self._score(cell, outcome.outputs, rows, self._host(exams, cell, job, images))
+
+    def _host(self, exams: Exams, cell: Cell, job: Job, images: Path) -> npt.NDArray[np.float32] | None:
+        """Return what this machine says for the same artifact and images, where the device is another one."""
+        assert cell.file is not None
+        return exams.host_outputs(job, cell.file, images) if self._info.remote else None
+
+    def _score(
+        self, cell: Cell, outputs: npt.NDArray[np.float32], rows: Rows, host: npt.NDArray[np.float32] | None
+    ) -> None:
+        examined = cell.examined[-1]
         try:
-            cell.accuracy = score_outputs(cell.exam, outcome.outputs, cell.rows, cell.artifact, host)
-            cell.outputs = outcome.outputs
+            examined.accuracy = score_outputs(examined.exam, outputs, rows, cell.artifact, host)
+            examined.outputs = outputs
         except EdgebenchError as error:
             cell.fail(FAILED, str(error))
 
-    def _rows(self, cell: Cell) -> Rows:
-        """Choose the images for the accuracy run: all, the user's number, or what fits the time budget."""
-        assert cell.exam is not None
-        labels = cell.exam.data.labels
+    def _rows(self, cell: Cell, exam: Exam, exams: int) -> Rows:
+        """Choose the images for an accuracy run: all, the user's number, or what fits its share of the time budget."""
+        labels = exam.data.labels
         count = self._request.images or len(labels)
-        first = cell.runs[-1].first_inference_ns
+        first = next((run.first_inference_ns for run in cell.runs if run.first_inference_ns), None)
         if self._request.images is None and self._request.budget_seconds is not None and first:
-            count = max(20, int(self._request.budget_seconds * 1e9 / first))
+            count = max(20, int(self._request.budget_seconds / exams * 1e9 / first))
         return () if count >= len(labels) else tuple(stratified(labels, count, self._request.settings.seed))
 
     def _preprocessing(self, cell: Cell) -> Preprocessing:
         return cell.artifact.preprocessing or self._request.preprocessing or PLAIN
 
-    def _run(self, cell: Cell, kind: str, repetition: int = 0) -> Outcome | None:
+    def _run(self, cell: Cell, kind: str, pixels: Pixels | None = None, repetition: int = 0) -> Outcome | None:
         """Run one job of a cell, or find what it brought before the interruption. None where the cell has failed."""
         self._done += 1
         if cell.status != OK:
             return None
-        job = self._job(cell, kind, repetition)
+        job = self._job(cell, kind, pixels or cell.images, repetition)
         device, name = self._info.name, cell.name
         self._tell(JobStarted(device, name, kind, self._done, self._total))
         outcome = self._journal.find(job)
@@ -202,10 +222,10 @@ class _Sweep:
             self._tell(CellFailed(name, cell.status, cell.reason))
         return outcome
 
-    def _job(self, cell: Cell, kind: str, repetition: int) -> Job:
+    def _job(self, cell: Cell, kind: str, pixels: Pixels, repetition: int = 0) -> Job:
         artifact = cell.artifact
         assert cell.file is not None
-        images, sha256 = cell.images
+        images, sha256 = pixels
         return Job(
             kind=kind,
             artifact=self._device.put(cell.file, artifact.sha256),
@@ -224,26 +244,11 @@ class _Sweep:
         )
 
 
-def result_name(artifact: Artifact, runtime: str, settings: Settings, with_data: bool) -> str:
-    """Name a result's file; what differs from the defaults is in it, so that it does not replace the default's."""
-    parts = [artifact.model, artifact.format, artifact.precision]
-    parts += [runtime] if runtime != registry.runtimes_of(artifact.format)[0].name else []
-    parts += [f"{settings.threads}threads"] if settings.threads != 1 else []
-    parts += [f"batch{settings.batch}"] if settings.batch != 1 else []
-    parts += [f"{settings.rate_hz:g}hz"] if settings.rate_hz else []
-    parts += [f"sustained{settings.sustained_seconds:g}s"] if settings.sustained_seconds else []
-    parts += [] if with_data else ["nodata"]
-    return "-".join(parts)
-
-
 def _write(cell: Cell, request: Request, info: DeviceInfo) -> Result:
     folder = request.out / cell.group / "results" / info.name
-    name = result_name(cell.artifact, cell.runtime, request.settings, request.exams is not None)
-    outputs = ""
-    if cell.outputs is not None:
-        outputs = f"{name}.outputs.npy"
-        with atomic_path(folder / outputs) as temporary, temporary.open("wb") as stream:
-            np.save(stream, cell.outputs, allow_pickle=False)
+    limit = [] if request.images is None else [f"{request.images} images"]
+    data = [*request.exams.data, *limit] if request.exams else []
+    key = cell_key(cell.artifact, info.name, cell.runtime, request.settings, info.emulated, data)
     result = Result(
         artifact=cell.artifact,
         device=info.name,
@@ -252,11 +257,22 @@ def _write(cell: Cell, request: Request, info: DeviceInfo) -> Result:
         reason=cell.reason,
         settings=request.settings,
         runs=tuple(cell.runs),
-        evaluation=cell.exam.data.record if cell.exam else None,
-        accuracy=cell.accuracy,
-        outputs=outputs,
+        evaluations=tuple(
+            _evaluation(examined, folder / f"{key.file_name}.outputs{f'-{number}' if number > 1 else ''}.npy")
+            for number, examined in enumerate(cell.examined, 1)
+        ),
         emulated=info.emulated,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    write_json(folder / f"{name}.json", result, indent=None)  # thousands of samples
+    write_json(folder / f"{key.file_name}.json", result, indent=None)  # thousands of samples
     return result
+
+
+def _evaluation(examined: Examined, outputs: Path) -> Evaluation:
+    """Return the record of one evaluation, its raw outputs written to `outputs`."""
+    exam = examined.exam
+    if examined.outputs is not None:
+        with atomic_path(outputs) as temporary, temporary.open("wb") as stream:
+            np.save(stream, examined.outputs, allow_pickle=False)
+    name = "" if examined.outputs is None else outputs.name
+    return Evaluation(exam.data.record, examined.accuracy, exam.perturbation, name)

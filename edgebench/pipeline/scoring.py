@@ -13,22 +13,23 @@ from edgebench.converters.sources import resolve
 from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
-from edgebench.images.evaluation import EvaluationSet, Ticker, evaluation_set
+from edgebench.images.evaluation import EvaluationImages, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
 from edgebench.measures.outputs import output_kind
 from edgebench.pipeline.reference import reference_outputs
-from edgebench.records import Accuracy, Artifact, Preprocessing, Source, TensorSpec
+from edgebench.records import Accuracy, Artifact, Perturbation, Preprocessing, Source, TensorSpec
 
 
 @dataclass(frozen=True)
 class Exam:
     """What one model is examined on: its evaluation set, its labels as output indices, its reference."""
 
-    data: EvaluationSet
+    data: EvaluationImages
     labels: npt.NDArray[np.int64] | None
     reference: npt.NDArray[np.float32] | None
     reference_sha256: str = ""
     reference_reason: str = ""
+    perturbation: Perturbation | None = None
 
 
 def image_size(spec: TensorSpec, layout: str) -> tuple[int, int, int]:
@@ -82,7 +83,7 @@ def score_outputs(
 
 
 def _output_indices(
-    data: EvaluationSet, model_labels: tuple[str, ...], classes: int, model: str
+    data: EvaluationImages, model_labels: tuple[str, ...], classes: int, model: str
 ) -> npt.NDArray[np.int64]:
     """Map the data's labels to the model's outputs: by name where the model knows its labels, else by order."""
     if data.classes and model_labels and set(data.classes) <= set(model_labels):
@@ -98,7 +99,7 @@ def _output_indices(
     return data.labels
 
 
-def _reference(artifact: Artifact, preprocessing: Preprocessing, data: EvaluationSet, cache: Path) -> Path:
+def _reference(artifact: Artifact, preprocessing: Preprocessing, data: EvaluationImages, cache: Path) -> Path:
     """Run the source model on the evaluation set once, in its own process, and keep what it said."""
     if artifact.source is None:
         raise EdgebenchError("no manifest, so the source model is not known")

@@ -1,4 +1,4 @@
-"""Starting the converter worker and reading its events; a worker that dies is told apart from one that refuses."""
+"""Starting a worker process and reading its events; a worker that dies is told apart from one that refuses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class WorkerDied(Exception):
 class WorkerProcess:
     """A running worker: iterate over its events, answer with `tell`. A context manager that leaves no orphan."""
 
-    def __init__(self, request: dict[str, Any], folder: Path) -> None:
+    def __init__(
+        self, request: dict[str, Any], folder: Path, module: str = MODULE, noun: str = "the converter"
+    ) -> None:
+        """`request` goes to `python -m module` as a file in `folder`; `noun` is what it is called in messages."""
+        self._module, self._noun = module, noun
         self._request = folder / "request.json"
         write_json(self._request, request)
         self._stderr: IO[bytes]
@@ -37,7 +41,7 @@ class WorkerProcess:
         temporary = self._request.parent / "tmp"  # what the frameworks leave there goes with the folder
         temporary.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(self._request)],
+            [sys.executable, "-m", self._module, str(self._request)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -74,10 +78,10 @@ class WorkerProcess:
             yield event
         code = self._process.wait()
         if code < 0:
-            raise WorkerDied(f"the converter died of {signal_name(-code)}")
+            raise WorkerDied(f"{self._noun} died of {signal_name(-code)}")
         self._stderr.seek(0)
         lines = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
-        raise WorkerDied(f"the converter ended with exit code {code}: {lines[-1] if lines else 'no message'}")
+        raise WorkerDied(f"{self._noun} ended with exit code {code}: {lines[-1] if lines else 'no message'}")
 
 
 def _error(event: dict[str, Any]) -> EdgebenchError:

@@ -11,17 +11,32 @@ from edgebench.records.vocabulary import RECORD_VERSION, STRICT
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Which evaluation set the outputs belong to."""
+class EvaluationSet:
+    """Images and labels, decoded and resized once on the host."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     sha256: str  # of the original images and labels: the same for every model's input size
-    pixels_sha256: str  # of the resized pixels this model was given
+    pixels_sha256: str  # of the resized pixels this model was given, before any perturbation
     images: int
     classes: int
     labelled: bool
     skipped: tuple[str, ...] = ()  # files that could not be read, each with its reason
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A seeded change of an evaluation set's uint8 pixels."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    kind: str  # noise, patch, blur, ..
+    severity: float  # in the kind's own unit; 0 changes nothing
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """`noise 40`."""
+        return f"{self.kind} {self.severity:g}"
 
 
 @dataclass(frozen=True)
@@ -81,8 +96,22 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """What one artifact said on one evaluation set under one perturbation, scored against labels and reference.
+
+    `accuracy` is None where the outputs never came: the result's reason says why.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    data: EvaluationSet
+    accuracy: Optional[Accuracy] = None
+    perturbation: Optional[Perturbation] = None
+    outputs: str = ""  # file beside the result with the raw outputs (.npy), empty where none
+
+
+@dataclass(frozen=True)
 class Result:
-    """Artifact x device: its runs, and the reason it failed where it did."""
+    """Artifact x device: its runs, its evaluations, and the reason it failed where it did."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     artifact: Artifact
@@ -92,9 +121,7 @@ class Result:
     reason: str
     settings: Settings
     runs: tuple[Run, ...] = ()
-    evaluation: Optional[Evaluation] = None
-    accuracy: Optional[Accuracy] = None
-    outputs: str = ""  # file beside the result with the raw outputs (.npy), empty where none
+    evaluations: tuple[Evaluation, ...] = ()
     emulated: bool = False  # measured on an emulated processor: its latency means nothing
     created: str = ""  # ISO 8601, UTC
     version: int = RECORD_VERSION

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-RECORD_VERSION = 1
-"""History: 1 = the first."""
+RECORD_VERSION = 2
+"""History: 1 = the first; 2 = a result has several evaluations."""
 
 OK = "ok"
 FAILED = "failed"  # could not be made, or broke in a way nothing below names

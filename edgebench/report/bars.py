@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from edgebench.report.content import Group
 from edgebench.report.display import latency_reach
 from edgebench.report.panels import COLOURS, GREY, Chart, Panel, hover, latency_title, panel
-from edgebench.results.rows import Row
+from edgebench.results.figures import Row
 from edgebench.units import milliseconds, size
 
 ROOM = 1.35  # the axis beyond the longest bar, for its label

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from edgebench.records import Result
 from edgebench.report.notes import notes
-from edgebench.results.conditions import Conditions, Difference, conditions, differences, newest_only
+from edgebench.results.conditions import Conditions, Difference, differences, newest_only
+from edgebench.results.figures import Row
 from edgebench.results.findings import Finding, findings
-from edgebench.results.rows import Row, to_row, with_subjects
+from edgebench.results.rows import to_rows, with_subjects
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Report:
     """The comparison of a set of results."""
 
     created: str  # ISO 8601, UTC
-    results: tuple[Result, ...]  # one a row, in the order of the rows
+    results: tuple[Result, ...]  # in the order of the rows, which are one an evaluation
     rows: tuple[Row, ...]
     groups: tuple[Group, ...]
     findings: tuple[Finding, ...]
@@ -53,8 +54,8 @@ class Report:
 def build_report(results: Sequence[Result], rejected: Sequence[str] = ()) -> Report:
     """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences."""
     kept, replaced = newest_only(results)
-    rows = tuple(with_subjects([to_row(result) for result in kept]))
-    groups = _groups(kept, rows)
+    rows = tuple(with_subjects([row for result in kept for row in to_rows(result)]))
+    groups = _groups(_unperturbed(rows))
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         results=tuple(kept),
@@ -68,12 +69,18 @@ def build_report(results: Sequence[Result], rejected: Sequence[str] = ()) -> Rep
     )
 
 
-def _groups(results: Sequence[Result], rows: Sequence[Row]) -> tuple[Group, ...]:
+def _unperturbed(rows: Sequence[Row]) -> list[Row]:
+    """Return what tables and charts show: of a result that was perturbed, too, only the images as they are."""
+    plain = {id(row.of.result) for row in rows if not row.perturbation}
+    return [row for row in rows if not row.perturbation or id(row.of.result) not in plain]
+
+
+def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:
     """Group rows by conditions; a cell that failed before it knew its machine joins its device's first group."""
     table: dict[Conditions, list[Row]] = {}
-    known = [conditions(result) for result in results if conditions(result).machine]
-    for result, row in zip(results, rows, strict=True):
-        own = conditions(result)
+    known = list(dict.fromkeys(row.of.conditions for row in rows if row.machine))
+    for row in rows:
+        own = row.of.conditions
         home = own if own.machine else next((other for other in known if _alike(own, other)), own)
         table.setdefault(home, []).append(row)
     ordered = sorted(table, key=lambda c: (c.emulated, *dataclasses.astuple(c)))

@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgebench.measures.stability import STABLE
+from edgebench.measures.significance import REAL_DROP
+from edgebench.measures.stability import Stability
+from edgebench.results.figure import Basis, Unit
+from edgebench.results.figures import FIGURES, Row
 from edgebench.results.findings import best, tied_fastest, tied_lightest
-from edgebench.results.rows import Row
+from edgebench.results.words import drop_reason, drop_word
 from edgebench.units import millijoules, milliseconds, percent, points, size
 
 EMULATED = "emulated"
+TEXTS: dict[Unit, Callable[[float | None], str]] = {
+    Unit.MILLISECONDS: milliseconds,
+    Unit.BYTES: size,
+    Unit.SHARE: percent,
+    Unit.JOULES: millijoules,
+}
+
+
+def shown(row: Row, name: str) -> str:
+    """Return a figure with its unit; empty where it was not measured or is only an emulator's."""
+    value = number(row, name)
+    return "" if value is None else TEXTS[FIGURES[name].unit](value)
+
+
+def number(row: Row, name: str) -> float | None:
+    """Return the figure, None where it was not measured or is only an emulator's."""
+    hidden = row.emulated and FIGURES[name].basis is Basis.MACHINE
+    value: float | None = None if hidden else getattr(row, name)
+    return value
 
 
 def _nothing(row: Row) -> str:
@@ -18,26 +40,41 @@ def _nothing(row: Row) -> str:
     return ""
 
 
-def _unordered(row: Row) -> None:
-    del row
-
-
 @dataclass(frozen=True)
 class Column:
-    """One visible column. `field` is the Row field it shows, whose description explains it."""
+    """One visible column of the figure `field`, whose unit, basis and description the table of figures knows."""
 
     title: str
     field: str
-    text: Callable[[Row], str]
-    order: Callable[[Row], float | None] = _unordered  # what sorting compares
     detail: Callable[[Row], str] = _nothing  # smaller, below or beside
-    numeric: bool = True
+    text_of: Callable[[Row], str] | None = None  # where the figure with its unit is not what people read
+    order_of: Callable[[Row], float | None] | None = None
     ranked: bool = False  # whether the lowest is marked as the best
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is sorted as a number."""
+        return FIGURES[self.field].number
+
+    @property
+    def description(self) -> str:
+        """What the figure means."""
+        return FIGURES[self.field].description
+
+    def text(self, row: Row) -> str:
+        """Return what stands in the cell."""
+        return self.text_of(row) if self.text_of else shown(row, self.field)
+
+    def order(self, row: Row) -> float | None:
+        """Return what sorting compares."""
+        if self.order_of:
+            return self.order_of(row)
+        return number(row, self.field) if self.numeric else None
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
     """Return the columns in which at least one row has something to show; `Stability` only where not all is stable."""
-    return [column for column in ALL if {column.text(row) for row in rows} - {"", STABLE}]
+    return [column for column in ALL if {column.text(row) for row in rows} - {"", Stability.STABLE.value}]
 
 
 def best_cells(rows: Sequence[Row]) -> set[tuple[Row, str]]:
@@ -58,23 +95,17 @@ def best_cells(rows: Sequence[Row]) -> set[tuple[Row, str]]:
     return found
 
 
-def verdict_word(row: Row) -> str:
-    """Return the drift verdict without its explanation."""
-    return row.drift_verdict.partition(":")[0]
+def real_drop(row: Row) -> bool:
+    """Whether the artifact is known to lose accuracy on these images."""
+    return row.of.accuracy is not None and row.of.accuracy.verdict.word == REAL_DROP
 
 
-def _after_colon(text: str) -> str:
-    return text.partition(":")[2].strip()
+def _drift(row: Row) -> str:
+    return drop_word(row.of.accuracy.verdict if row.of.accuracy else None)
 
 
-def _real(row: Row, text: str) -> str:
-    return "" if row.emulated else text
-
-
-def _latency(row: Row) -> str:
-    if row.latency_ms_median is None:
-        return ""
-    return EMULATED if row.emulated else milliseconds(row.latency_ms_median)
+def _drift_detail(row: Row) -> str:
+    return drop_reason(row.of.accuracy.verdict if row.of.accuracy else None)
 
 
 def latency_reach(row: Row) -> str:
@@ -88,18 +119,24 @@ def latency_reach(row: Row) -> str:
 
 def shaky(row: Row) -> bool:
     """Whether the machine did not hold still while this row's latency was measured."""
-    return not row.emulated and row.stability != "" and not row.stability.startswith(STABLE)
+    return not row.emulated and row.of.stability is not None and row.of.stability.word is not Stability.STABLE
+
+
+def _stability(row: Row) -> str:
+    return row.of.stability.word.value if row.of.stability and not row.emulated else ""
 
 
 def _latency_detail(row: Row) -> str:
-    word = row.stability.partition(":")[0] if shaky(row) else ""
-    return ", ".join(part for part in (latency_reach(row), word) if part)
+    return ", ".join(part for part in (latency_reach(row), _stability(row) if shaky(row) else "") if part)
 
 
-def _memory(row: Row) -> str:
-    if row.peak_rss_bytes is None:
-        return ""
-    return EMULATED if row.emulated else size(row.peak_rss_bytes)
+def _or_emulated(name: str) -> Callable[[Row], str]:
+    return lambda row: EMULATED if row.emulated and getattr(row, name) is not None else shown(row, name)
+
+
+def _with(word: str, name: str) -> Callable[[Row], str]:
+    """Return another figure beside the column's own, after a word that names it."""
+    return lambda row: f"{word} {shown(row, name)}" if shown(row, name) else ""
 
 
 def _change(row: Row) -> str:
@@ -112,70 +149,22 @@ def _change_reach(row: Row) -> str:
     return f"{points(-row.top1_drop_high)} to {points(-row.top1_drop_low)}"
 
 
+def _change_order(row: Row) -> float | None:
+    return None if row.top1_drop is None else -row.top1_drop
+
+
 ALL = (
-    Column("Size", "size_bytes", lambda row: size(row.size_bytes), lambda row: row.size_bytes, ranked=True),
-    Column("Top-1", "top1", lambda row: percent(row.top1), lambda row: row.top1),
-    Column(
-        "Change",
-        "top1_drop",
-        _change,
-        lambda row: None if row.top1_drop is None else -row.top1_drop,
-        _change_reach,
-    ),
-    Column("Drift", "drift_verdict", verdict_word, detail=lambda row: _after_colon(row.drift_verdict), numeric=False),
-    Column("Agrees", "agreement", lambda row: percent(row.agreement), lambda row: row.agreement),
-    Column(
-        "Latency",
-        "latency_ms_median",
-        _latency,
-        lambda row: None if row.emulated else row.latency_ms_median,
-        _latency_detail,
-        ranked=True,
-    ),
-    Column(
-        "p90",
-        "latency_ms_p90",
-        lambda row: _real(row, milliseconds(row.latency_ms_p90)),
-        lambda row: None if row.emulated else row.latency_ms_p90,
-        lambda row: _real(row, f"p99 {milliseconds(row.latency_ms_p99)}" if row.latency_ms_p99 else ""),
-    ),
-    Column(
-        "Load",
-        "load_ms",
-        lambda row: _real(row, milliseconds(row.load_ms)),
-        lambda row: None if row.emulated else row.load_ms,
-        lambda row: _real(row, f"first {milliseconds(row.first_inference_ms)}" if row.first_inference_ms else ""),
-    ),
-    Column(
-        "Memory",
-        "peak_rss_bytes",
-        _memory,
-        lambda row: None if row.emulated else row.peak_rss_bytes,
-        lambda row: "" if row.emulated or row.model_rss_bytes is None else f"model {size(row.model_rss_bytes)}",
-        ranked=True,
-    ),
-    Column(
-        "First minute",
-        "first_minute_ms",
-        lambda row: _real(row, milliseconds(row.first_minute_ms)),
-        lambda row: row.first_minute_ms,
-    ),
-    Column(
-        "Last minute",
-        "last_minute_ms",
-        lambda row: _real(row, milliseconds(row.last_minute_ms)),
-        lambda row: row.last_minute_ms,
-    ),
-    Column(
-        "Energy",
-        "joules_per_image",
-        lambda row: _real(row, millijoules(row.joules_per_image)),
-        lambda row: row.joules_per_image,
-    ),
-    Column(
-        "Stability",
-        "stability",
-        lambda row: _real(row, row.stability.partition(":")[0]),
-        numeric=False,
-    ),
+    Column("Size", "size_bytes", ranked=True),
+    Column("Top-1", "top1"),
+    Column("Change", "top1_drop", _change_reach, _change, _change_order),
+    Column("Drift", "drift_verdict", _drift_detail, _drift),
+    Column("Agrees", "agreement"),
+    Column("Latency", "latency_ms_median", _latency_detail, _or_emulated("latency_ms_median"), ranked=True),
+    Column("p90", "latency_ms_p90", _with("p99", "latency_ms_p99")),
+    Column("Load", "load_ms", _with("first", "first_inference_ms")),
+    Column("Memory", "peak_rss_bytes", _with("model", "model_rss_bytes"), _or_emulated("peak_rss_bytes"), ranked=True),
+    Column("First minute", "first_minute_ms"),
+    Column("Last minute", "last_minute_ms"),
+    Column("Energy", "joules_per_image"),
+    Column("Stability", "stability", text_of=_stability),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgebench.measures.stability import STABLE
+from edgebench.measures.stability import Stability
 from edgebench.records import Result
+from edgebench.results.figures import Row
 from edgebench.results.findings import baseline
-from edgebench.results.rows import Row
 from edgebench.units import count, milliseconds
 from edgebench.variants import FLOAT, PRECISIONS
 
@@ -28,18 +28,18 @@ def notes(results: Sequence[Result], rows: Sequence[Row], groups: Sequence[Seque
 
 
 def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
-    if any(result.runs for result in results) and not any(result.accuracy for result in results):
+    evaluations = [evaluation for result in results for evaluation in result.evaluations]
+    if any(result.runs for result in results) and not any(e.accuracy for e in evaluations):
         yield "Accuracy was not measured: edgebench profile --data IMAGES shows what each artifact loses."
         return
-    reasons = {result.accuracy.reference_reason for result in results if result.accuracy}
+    reasons = {e.accuracy.reference_reason for e in evaluations if e.accuracy}
     for reason in sorted(reasons - {""}):
         yield f"No drift against the source model: {reason}"
-    unlabelled = {result.evaluation.name for result in results if result.evaluation and not result.evaluation.labelled}
+    unlabelled = {e.data.name for e in evaluations if not e.data.labelled}
     for name in sorted(unlabelled):
         yield f"The evaluation set {name} has no labels: only agreement with the source model is known, not accuracy."
-    skipped = {item: result for result in results if result.evaluation for item in result.evaluation.skipped}
-    if skipped:
-        names = list(skipped)
+    names = list(dict.fromkeys(item for e in evaluations for item in e.data.skipped))
+    if names:
         yield f"{count(len(names), 'image')} could not be read and {_are(names)} not counted: {_listed(names)}"
 
 
@@ -60,13 +60,13 @@ def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
             f"Emulated: {', '.join(emulated)}. Answers, drift and sizes there are real; times and memory are the "
             "emulator's, so they are neither ranked nor plotted."
         )
-    timed = [row for row in rows if row.stability and not row.emulated]
-    for device, word in dict.fromkeys((row.device, row.stability.partition(":")[0]) for row in timed):
-        here = [row for row in timed if row.device == device]
-        names = [row.label for row in here if row.stability.partition(":")[0] == word]
-        if word != STABLE:
+    timed = [(row, row.of.stability.word) for row in rows if row.of.stability and not row.emulated]
+    for device, word in dict.fromkeys((row.device, word) for row, word in timed):
+        here = [(row, one) for row, one in timed if row.device == device]
+        names = [row.label for row, one in here if one is word]
+        if word is not Stability.STABLE:
             yield (
-                f"{len(names)} of {count(len(here), 'latency', 'latencies')} on {device} {_are(names)} {word}: "
+                f"{len(names)} of {count(len(here), 'latency', 'latencies')} on {device} {_are(names)} {word.value}: "
                 f"{_listed(names)}. The reasons are given as stability; these figures hold less than their digits say."
             )
 

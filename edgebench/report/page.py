@@ -12,13 +12,12 @@ from plotly.offline import get_plotlyjs
 from edgebench import __version__
 from edgebench.report.charts import charts
 from edgebench.report.content import Group, Report
-from edgebench.report.display import Column, best_cells, columns, shaky
+from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
 from edgebench.report.environments import environments
 from edgebench.report.operators import operators
 from edgebench.report.panels import COLOURS, SHAPES, Chart
-from edgebench.results.columns import DESCRIPTIONS
+from edgebench.results.figures import FIGURES, Row
 from edgebench.results.findings import Finding
-from edgebench.results.rows import COLUMNS, Row
 from edgebench.units import count
 
 
@@ -61,8 +60,8 @@ def html_text(report: Report) -> str:
         shapes=[name for name in SHAPES if any(row.format == name for row in report.rows)],
         environments=environments(report.results),
         operators=operators(report.results),
-        descriptions=[(name, DESCRIPTIONS[name]) for name in COLUMNS],
-        explain=DESCRIPTIONS,
+        real_drop=real_drop,
+        descriptions=[(figure.name, figure.description) for figure in FIGURES.values()],
         kinds={chart.kind for chart in drawn},
         measured=any(row.images for row in report.rows),
         plotly=Markup(get_plotlyjs()) if drawn else "",  # noqa: S704 (Plotly's own file, not data)

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
 from edgebench.report.content import Group
-from edgebench.results.rows import Row
+from edgebench.results.figures import Row
 from edgebench.units import milliseconds, percent, points, size
 from edgebench.variants import FORMATS, PRECISIONS
 

@@ -14,25 +14,27 @@ from edgebench.measures.latency import latency_summary
 from edgebench.records import Result, to_dict
 from edgebench.report.content import Report
 from edgebench.results.conditions import environment
-from edgebench.results.rows import COLUMNS, Row
+from edgebench.results.figure import Unit
+from edgebench.results.figures import COLUMNS, FIGURES, Row
+from edgebench.results.rows import values
 
-REPORT_VERSION = 1
-"""Version of report.json. History: 1 = the first."""
+REPORT_VERSION = 2
+"""Version of report.json. History: 1 = the first; 2 = one row an evaluation, a result has several `evaluations`."""
 
-INTEGERS = [field.name for field in dataclasses.fields(Row) if field.type in ("int", "int | None")]
+INTEGERS = [figure.name for figure in FIGURES.values() if figure.integer]
+TEXTS = [figure.name for figure in FIGURES.values() if figure.unit is Unit.TEXT]
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return one line a result, in the order of `COLUMNS`; what was not measured is missing, never zero."""
-    table = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=list(COLUMNS))
+    """Return one line an evaluation, in the order of `COLUMNS`; what was not measured is missing, never zero."""
+    table = pd.DataFrame([values(row) for row in rows], columns=list(COLUMNS))
     return table.astype(dict.fromkeys(INTEGERS, "Int64"))
 
 
 def csv_text(report: Report) -> str:
     """Return report.csv. Text that a spreadsheet would run as a formula is kept from it by a leading apostrophe."""
     table = frame(report.rows)
-    texts = [field.name for field in dataclasses.fields(Row) if field.type == "str"]
-    table[texts] = table[texts].map(_no_formula)
+    table[TEXTS] = table[TEXTS].map(_no_formula)
     return table.to_csv(index=False, lineterminator="\n")
 
 
@@ -47,7 +49,7 @@ def json_value(report: Report) -> dict[str, Any]:
         "version": REPORT_VERSION,
         "edgebench": __version__,
         "created": report.created,
-        "rows": [dataclasses.asdict(row) for row in report.rows],
+        "rows": [values(row) for row in report.rows],
         "results": [_result(result) for result in report.results],
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
         "differences": [dataclasses.asdict(difference) for difference in report.differences],
@@ -66,8 +68,7 @@ def _result(result: Result) -> dict[str, Any]:
         "status": result.status,
         "reason": result.reason,
         "settings": to_dict(result.settings),
-        "evaluation": to_dict(result.evaluation) if result.evaluation else None,
-        "accuracy": to_dict(result.accuracy) if result.accuracy else None,
+        "evaluations": [to_dict(evaluation) for evaluation in result.evaluations],
         "latency": dataclasses.asdict(latency) if latency else None,
         "memory": [to_dict(phase) for run in result.runs for phase in run.memory],
         "environment": environment(result),

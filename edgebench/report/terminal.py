@@ -12,10 +12,10 @@ from rich.text import Text
 
 from edgebench.records import Result
 from edgebench.report.content import Report, build_report
-from edgebench.report.display import Column, best_cells, columns, shaky
+from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
 from edgebench.report.operators import Operators, operators
 from edgebench.results.conditions import Conditions
-from edgebench.results.rows import Row
+from edgebench.results.figures import Row
 from edgebench.units import one_line
 
 LEFT_OUT = ("latency_ms_p90", "load_ms", "stability")  # a terminal is narrow; the page and the CSV have them
@@ -76,7 +76,7 @@ def _print_rows(subject: str, where: Conditions, rows: Sequence[Row], console: C
 
 def _cell(row: Row, column: Column, marked: set[tuple[Row, str]]) -> Text:
     if not column.ranked:
-        alarming = column.field == "drift_verdict" and row.drift_verdict.startswith("real drop")
+        alarming = column.field == "drift_verdict" and real_drop(row)
         return Text(column.text(row), style="bold red" if alarming else "")
     best = (row, column.field) in marked
     tilde = SHAKY if column.field == "latency_ms_median" and shaky(row) else ""

@@ -22,7 +22,7 @@ from edgebench.report.panels import (
     share_range,
     ticks,
 )
-from edgebench.results.rows import Row
+from edgebench.results.figures import Row
 
 
 def against_latency(group: Group, several: bool) -> Chart:

@@ -7,17 +7,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgebench import registry
+from edgebench.cells import RANKING_SETTINGS, UNIMPORTANT_SETTINGS, key_of, ranking_words, scenario
 from edgebench.records import Result, Scalar, Settings
 from edgebench.units import count
-
-RANKING_SETTINGS = (
-    "threads",
-    "batch",
-    "rate_hz",
-    "sustained_seconds",
-    "accelerator",
-)  # results that differ in these are never ranked together
-UNIMPORTANT_SETTINGS = ("seed", "timeout_seconds", "operators")  # they change no number
 
 
 @dataclass(frozen=True)
@@ -31,14 +23,13 @@ class Conditions:
     accelerator: str
     scenario: str  # empty: one batch after another
     emulated: bool
+    ways: tuple[str, ...]  # what is not the default of these, in words
 
     @property
     def title(self) -> str:
         """One line for people: device, threads, batch, machine."""
         parts = [self.device, count(self.threads, "thread")]
-        parts += [f"batch {self.batch}"] if self.batch != 1 else []
-        parts += [self.accelerator] if self.accelerator not in ("cpu", self.device) else []
-        parts += [self.scenario] if self.scenario else []
+        parts += self.ways
         parts += ["emulated"] if self.emulated else []
         parts += [self.machine] if self.machine else []
         return " · ".join(parts)
@@ -64,14 +55,8 @@ def conditions(result: Result) -> Conditions:
         accelerator=result.settings.accelerator,
         scenario=scenario(result.settings),
         emulated=result.emulated,
+        ways=tuple(ranking_words(result.settings, result.device)),
     )
-
-
-def scenario(settings: Settings) -> str:
-    """Say how images were sent; empty where one batch followed another."""
-    if settings.rate_hz:
-        return f"{settings.rate_hz:g} images a second"
-    return f"sustained for {settings.sustained_seconds:g} s" if settings.sustained_seconds else ""
 
 
 def environment(result: Result) -> dict[str, Scalar]:
@@ -98,12 +83,12 @@ def runtime_version(result: Result) -> str:
 def newest_only(results: Iterable[Result]) -> tuple[list[Result], list[Result]]:
     """Split results into those to show and those that a newer one of the same measurement replaces."""
     ordered = sorted(results, key=lambda result: result.created, reverse=True)
-    kept: list[Result] = []
+    kept: dict[Hashable, list[Result]] = {}
     replaced: list[Result] = []
     for result in ordered:
-        (replaced if any(_same_measurement(result, other) for other in kept) else kept).append(result)
-    kept.sort(key=_reading_order)
-    return kept, replaced
+        same = kept.setdefault(_measurement(result), [])
+        (replaced if any(_same_place(result, other) for other in same) else same).append(result)
+    return sorted((result for same in kept.values() for result in same), key=_reading_order), replaced
 
 
 def _reading_order(result: Result) -> tuple[str, str, int, str, str]:
@@ -113,20 +98,21 @@ def _reading_order(result: Result) -> tuple[str, str, int, str, str]:
     return result.artifact.model, result.device, place, variant, result.created
 
 
-def _same_measurement(a: Result, b: Result) -> bool:
-    """Equal in artifact, device, runtime, settings and images; an unknown machine or version matches any."""
+def _measurement(result: Result) -> Hashable:
+    """Return what is equal where one result replaces another: the cell, the artifact itself, the pixels."""
+    source = result.artifact.source.sha256 if result.artifact.source else ""
+    pixels = tuple(evaluation.data.pixels_sha256 for evaluation in result.evaluations)
+    return key_of(result), result.artifact.sha256, source, pixels
 
-    def key(result: Result) -> Hashable:
-        images = result.evaluation.pixels_sha256 if result.evaluation else ""
-        source = result.artifact.source.sha256 if result.artifact.source else ""
-        artifact = (result.artifact.model, result.artifact.variant, result.artifact.sha256, source)
-        return (*artifact, result.device, result.runtime, result.emulated, result.settings, images)
+
+def _same_place(a: Result, b: Result) -> bool:
+    """Whether machine and runtime version are equal; one that is not known equals any."""
 
     def compatible(x: str, y: str) -> bool:
         return not x or not y or x == y
 
-    same_machine = compatible(conditions(a).machine, conditions(b).machine)
-    return key(a) == key(b) and same_machine and compatible(runtime_version(a), runtime_version(b))
+    same_machine = compatible(machine(environment(a)), machine(environment(b)))
+    return same_machine and compatible(runtime_version(a), runtime_version(b))
 
 
 def differences(results: Sequence[Result]) -> tuple[Difference, ...]:
@@ -192,18 +178,21 @@ def _source(result: Result) -> str:
 
 
 def _evaluation(result: Result) -> str:
-    if result.evaluation is None:
-        return ""
     # Not its name: the same images under another folder's name are the same images.
-    return f"{count(result.evaluation.images, 'image')}, {result.evaluation.sha256[:12]}"
+    return _each(f"{count(e.data.images, 'image')}, {e.data.sha256[:12]}" for e in result.evaluations)
 
 
 def _pixels(result: Result) -> str:
-    return result.evaluation.pixels_sha256[:12] if result.evaluation else ""
+    return _each(e.data.pixels_sha256[:12] for e in result.evaluations)
 
 
 def _images(result: Result) -> str:
-    return str(result.accuracy.images) if result.accuracy else ""
+    return _each(str(e.accuracy.images) for e in result.evaluations if e.accuracy)
+
+
+def _each(texts: Iterable[str]) -> str:
+    """Name what the evaluations say, each once: one set under ten perturbations is one set."""
+    return " and ".join(dict.fromkeys(texts))
 
 
 def _preprocessing(result: Result) -> str:

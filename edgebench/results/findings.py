@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from edgebench.measures.stability import STABLE
+from edgebench.measures.stability import Stability
 from edgebench.results.conditions import Conditions
-from edgebench.results.rows import Row
+from edgebench.results.figures import Row
 from edgebench.units import count, milliseconds, percent, points, ratio, size
 from edgebench.variants import FLOAT
 
@@ -108,8 +108,9 @@ def _fast(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kind
     base = baseline(rows, first)
     if base and base.latency_ms_median and first.latency_ms_median and base not in tied:
         parts.append(f"{ratio(base.latency_ms_median / first.latency_ms_median)} as fast as {base.variant}")
-    if not first.stability.startswith(STABLE):
-        parts.append(f"the measurement is {first.stability.partition(':')[0]}")
+    stability = first.of.stability
+    if stability is not None and stability.word is not Stability.STABLE:
+        parts.append(f"the measurement is {stability.word.value}")
     parts.append(_accuracy_words(first))
     return Finding(where, subject, kind, title, first.variant, milliseconds(first.latency_ms_median), "; ".join(parts))
 

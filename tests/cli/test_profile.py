@@ -41,7 +41,7 @@ def test_every_variant_has_a_result(profiled):
 
 def test_float32_agrees_with_the_source_model_on_every_image(profiled):
     for result in results(profiled[0]):
-        counts = result.accuracy
+        counts = result.evaluations[0].accuracy
         assert counts.images == 60 and counts.reference_sha256 and not counts.reference_reason
         paired = counts.both_correct + counts.only_artifact_correct + counts.only_reference_correct
         assert paired + counts.neither_correct == 60
@@ -106,8 +106,9 @@ def test_a_source_model_that_is_gone_leaves_accuracy_without_a_reference(small_k
     done = edgebench("profile", tmp_path / "artifacts", "--data", photos, "--out", tmp_path, *QUICK)
     assert done.returncode == 0, done.stderr
     (result,) = results(tmp_path)
-    assert result.accuracy.top1_correct is not None and result.accuracy.agree is None
-    assert "mine.keras" in result.accuracy.reference_reason
+    counts = result.evaluations[0].accuracy
+    assert counts.top1_correct is not None and counts.agree is None
+    assert "mine.keras" in counts.reference_reason
     assert "no reference to compare with" in done.stderr
 
 

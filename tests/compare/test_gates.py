@@ -54,7 +54,7 @@ def test_an_undecided_gate_passes_aloud_and_fails_when_strict(sides: Any, result
 
 
 def test_what_was_not_measured_cannot_pass(sides: Any, result: Any) -> None:
-    outcome = compare(*sides(result(2e6, accuracy=None)), "--fail-if", "top1_drop > 0.01")
+    outcome = compare(*sides(result(2e6, evaluations=())), "--fail-if", "top1_drop > 0.01")
     assert outcome.exit_code == 1
     assert "not measured: top1_drop is empty" in " ".join(outcome.output.split())
 

@@ -38,7 +38,7 @@ def load(converter, path: Path, rule: Preprocessing = NONE, **options):
     ("text", "message"),
     [
         ("missing.keras", "there is no missing.keras: a MODEL is"),
-        ("keras:MobileNetV9", "unknown Keras Application 'MobileNetV9': known are ConvNeXtTiny"),
+        ("keras:MobileNetV9", "unknown Keras Application 'MobileNetV9': did you mean MobileNetV2? Known are"),
         ("keras:MobileNet?weights=coco", "weights is 'coco', expected imagenet or none"),
         ("keras:ResNet50?alpha=0.5", "ResNet50 has no alpha"),
         ("keras:Xception?input_size=32", "input_size is 32, Xception needs at least 71"),

@@ -1,5 +1,9 @@
 """Evaluation sets from folders, CSV and NPZ."""
 
+import os
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -151,3 +155,46 @@ def test_stratified_is_balanced_and_seeded():
     assert chosen == stratified(labels, 20, seed=1) != stratified(labels, 20, seed=2)
     assert np.bincount(labels[chosen]).tolist() == [10, 10]
     assert len(stratified(labels, 1000, 0)) == 100
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, -1, 2], "`y` is -1 at row 1 (1 of 3 rows are no class index)"),
+        ([0, 1, 2_000_000], "`y` is 2000000 at row 2"),
+        ([[0.0], [1.0], [2.0]], "must hold one whole number for each of the 3 images"),
+    ],
+)
+def test_a_label_that_is_none_is_named_and_not_taken_for_the_whole_set(tmp_path, labels, message):
+    np.savez(tmp_path / "d.npz", x=np.zeros((3, 4, 4, 3), np.uint8), y=np.array(labels))
+    with pytest.raises(UsageError, match=re.escape(message)):
+        open_dataset(tmp_path / "d.npz")
+
+
+def test_an_npz_all_of_minus_one_has_no_labels(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((3, 4, 4, 3), np.uint8), y=np.full(3, -1))
+    assert evaluation_set(open_dataset(tmp_path / "d.npz"), PLAIN, (4, 4, 3), tmp_path / "c").record.labelled is False
+
+
+def test_a_csv_without_header_keeps_its_first_row_where_that_file_is_missing(folder, tmp_path):
+    (folder / "table.csv").write_text("gone.png,cat\ntest/cat/0.png,cat\ntest/dog/0.png,dog\n")
+    dataset = open_dataset(folder / "table.csv")
+    assert [item.name for item in dataset.items] == ["gone.png", "test/cat/0.png", "test/dog/0.png"]
+    record = evaluation_set(dataset, PLAIN, (8, 8, 3), tmp_path / "cache").record
+    assert record.images == 2 and record.skipped[0].startswith("gone.png")
+
+
+def test_csv_encodings(folder):
+    (folder / "utf16.csv").write_bytes("path,label\ntest/cat/0.png,Käfer\n".encode("utf-16"))
+    assert open_dataset(folder / "utf16.csv").classes == ("Käfer",)
+    (folder / "latin.csv").write_bytes("path,label\ntest/cat/0.png,Käfer\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"latin.csv is not UTF-8 text \(line 2\): save it as UTF-8"):
+        open_dataset(folder / "latin.csv")
+
+
+def test_class_folders_whose_names_are_no_utf8(tmp_path):
+    place = os.fsencode(tmp_path / "photos") + b"/caf\xe9"
+    os.makedirs(place)
+    picture(Path(os.fsdecode(place)) / "a.png", 5)
+    found = evaluation_set(open_dataset(tmp_path / "photos"), PLAIN, (8, 8, 3), tmp_path / "cache")
+    assert found.classes == ("caf\\xe9",) and found.record.images == 1

@@ -12,9 +12,15 @@ from edgebench.measures.latency import enough_processes, latency_summary, median
 from edgebench.records import Settings
 
 
-def test_binomial_law_is_scipys() -> None:
-    for n, q in ((7, 0.5), (368, 0.99), (3000, 0.9)):
-        assert np.allclose(orderstats.binomial_cdf(n, q), binom.cdf(np.arange(n + 1), n, q), atol=1e-10)
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("confidence", [0.95, 0.98])
+def test_the_ranks_follow_from_scipys_binomial_law(q: float, confidence: float) -> None:
+    tail = (1 - confidence) / 2
+    for n in (*range(1, 60), 367, 368, 1000, 4999, 30_000):
+        law = binom.cdf(np.arange(n + 1), n, q)
+        low, high = int((law <= tail).sum()), 1 + int((law < 1 - tail).sum())
+        expected = (low, high) if low >= 1 and high <= n else None
+        assert orderstats.quantile_ranks(n, q, confidence) == expected, n
 
 
 @pytest.mark.parametrize(("q", "fewest"), [(0.5, 6), (0.9, 36), (0.99, 368)])

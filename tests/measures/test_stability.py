@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from edgebench.measures.stability import NOISY, STABLE, THROTTLED, UNKNOWN, stability, throttle_reasons
+from edgebench.measures.stability import Stability, stability, throttle_reasons
+from edgebench.results.words import stability_words as words_of
 
 
 def test_quiet_processes_are_stable(runs: Any) -> None:
     verdict = stability(runs(2e6))
-    assert (verdict.word, verdict.reasons) == (STABLE, ())
+    assert (verdict.word, verdict.reasons) == (Stability.STABLE, ())
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,8 @@ def test_quiet_processes_are_stable(runs: Any) -> None:
 def test_throttling_is_seen(runs: Any, run: Any, environment: dict[str, Any], words: str) -> None:
     measured = (*runs(2e6), run((2_000_000,) * 60, 10, environment=environment))
     verdict = stability(measured)
-    assert verdict.word == THROTTLED
-    assert words in str(verdict)
+    assert verdict.word is Stability.THROTTLED
+    assert words in words_of(verdict)
 
 
 @pytest.mark.parametrize(
@@ -46,17 +47,17 @@ def test_old_bits_and_small_changes_are_not_throttling(environment: dict[str, An
 
 
 def test_reasons_for_noise(runs: Any, run: Any) -> None:
-    assert "processes differ" in str(stability(runs(2e6, between=0.05)))
-    assert "half of the samples" in str(stability(runs(2e6, within=0.15)))
+    assert "processes differ" in words_of(stability(runs(2e6, between=0.05)))
+    assert "half of the samples" in words_of(stability(runs(2e6, within=0.15)))
     drifting = [run(tuple(2_000_000 + 4_000 * i for i in range(60)), index) for index in range(5)]
-    assert "drifts by +8%" in str(stability(drifting))
+    assert "drifts by +8%" in words_of(stability(drifting))
     busy = [run((2_000_000,) * 60, index, environment={"others_cpu_cores": 1.2}) for index in range(5)]
-    assert str(stability(busy)) == "noisy: other programs used up to 1.2 cores"
+    assert words_of(stability(busy)) == "noisy: other programs used up to 1.2 cores"
     stolen = [run((2_000_000,) * 60, index, environment={"steal_share": 0.1}) for index in range(5)]
-    assert "the hypervisor took" in str(stability(stolen))
+    assert "the hypervisor took" in words_of(stability(stolen))
 
 
 def test_too_little_is_unknown(run: Any) -> None:
-    assert stability([]).word == UNKNOWN
-    assert stability([run((2_000_000,) * 60)]).word == UNKNOWN
-    assert stability([run((2_000_000,) * 30 + (3_000_000,) * 30)]).word == NOISY
+    assert stability([]).word is Stability.UNKNOWN
+    assert stability([run((2_000_000,) * 60)]).word is Stability.UNKNOWN
+    assert stability([run((2_000_000,) * 30 + (3_000_000,) * 30)]).word is Stability.NOISY

@@ -56,7 +56,7 @@ def photos(tmp_path):
 
 
 def request(folder, photos, out, **changes):
-    exams = Exams(open_dataset(photos), out / "cache", ignore) if photos else None
+    exams = Exams([open_dataset(photos)], out / "cache", ignore) if photos else None
     return Request(find_artifacts([folder], None), exams, QUICK, out, **changes)
 
 
@@ -91,16 +91,17 @@ def test_every_cell_has_a_result_and_a_failed_one_its_reason(folder, photos, tmp
     assert results["nan"].reason.startswith("accuracy: 12 of 12 images gave outputs that are not finite")
     good = results["good"]
     assert [run.kind for run in good.runs] == ["memory", "accuracy", "latency", "latency"]
-    assert good.accuracy.images == 12 and good.accuracy.top1_correct is not None
-    assert good.accuracy.reference_reason == "no manifest, so the source model is not known"
-    path = tmp_path / "out/results/cpu/good-onnx-unknown.json"
+    accuracy = good.evaluations[0].accuracy
+    assert accuracy.images == 12 and accuracy.top1_correct is not None
+    assert accuracy.reference_reason == "no manifest, so the source model is not known"
+    [path] = tmp_path.glob("out/results/cpu/good-onnx-unknown-????????.json")
     assert read_record(Result, path) == good
-    assert np.load(path.parent / good.outputs).shape == (12, 4)
+    assert np.load(path.parent / good.evaluations[0].outputs).shape == (12, 4)
 
 
 def test_models_of_other_input_sizes_see_the_same_pictures(folder, photos, tmp_path):
     results = {r.artifact.model: r for r in profile(request(folder, photos, tmp_path / "out"), LocalDevice(), ignore)}
-    good, other = results["good"].evaluation, results["other"].evaluation
+    good, other = (results[name].evaluations[0].data for name in ("good", "other"))
     assert good.sha256 == other.sha256 and good.pixels_sha256 != other.pixels_sha256
 
 
@@ -144,14 +145,14 @@ def test_latency_rounds_take_all_artifacts_in_turn(folder, photos, tmp_path):
 def test_without_data_speed_and_memory_are_measured(folder, tmp_path):
     results = profile(request(folder / "good.onnx", None, tmp_path / "out"), LocalDevice(), ignore)
     assert [run.kind for run in results[0].runs] == ["memory", "latency", "latency"]
-    assert results[0].accuracy is None and results[0].evaluation is None
-    assert (tmp_path / "out/results/cpu/good-onnx-unknown-nodata.json").exists()
+    assert results[0].evaluations == ()
+    assert len(list(tmp_path.glob("out/results/cpu/good-onnx-unknown-nodata-????????.json"))) == 1
 
 
 def test_a_limit_on_images_is_stratified(folder, photos, tmp_path):
     device = Counting()
     results = profile(request(folder / "good.onnx", photos, tmp_path / "out", images=4), device, ignore)
-    assert results[0].accuracy.images == 4
+    assert results[0].evaluations[0].accuracy.images == 4
     images = np.load(next(job.images for job in device.jobs if job.kind == "accuracy"))
     assert sorted(images[:, 0, 0, 0].tolist()) == [0, 60, 120, 180]
 

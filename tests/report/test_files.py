@@ -80,7 +80,7 @@ def test_csv_keeps_spreadsheets_from_running_text():
 
 def test_json_holds_rows_and_their_origin_without_raw_samples(study):
     value = json.loads(json_text(study))
-    assert value["version"] == 1
+    assert value["version"] == 2
     assert len(value["rows"]) == len(value["results"]) == 27
     first = value["results"][0]
     assert first["artifact"]["sha256"] and first["latency"]["samples"] == 450 and first["environment"]["cores"] == 2
@@ -170,7 +170,7 @@ def test_operators_are_in_every_output(hostile):
 
 
 def test_without_images_there_is_a_sentence_in_place_of_a_chart():
-    speed_only = dataclasses.replace(make_result(), evaluation=None, accuracy=None)
+    speed_only = dataclasses.replace(make_result(), evaluations=())
     text = Reader(html_text(build_report([speed_only]))).text
     assert "No images were given, so there is no accuracy to draw." in text
     assert "against latency" not in text and "Latency" in text

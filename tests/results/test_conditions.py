@@ -1,7 +1,7 @@
 import dataclasses
 from dataclasses import replace
 
-from edgebench.records import Calibration, Evaluation, Preprocessing, Result, Source
+from edgebench.records import Calibration, EvaluationSet, Preprocessing, Result, Source
 from edgebench.report.content import build_report
 from edgebench.results.conditions import differences, newest_only
 from tests.make import MACHINE, PROTOCOL, digest, make_accuracy, make_failed, make_result, make_study
@@ -30,7 +30,7 @@ def test_one_study_in_itself_has_no_differences():
 
 def test_every_difference_names_the_field_and_both_values():
     base = make_result()
-    other_set = make_result(evaluation=Evaluation("night", "cd" * 32, digest("pixelsdigits"), 500, 10, True))
+    other_set = make_result(evaluation=EvaluationSet("night", "cd" * 32, digest("pixelsdigits"), 500, 10, True))
     other_rule = make_result(artifact={"preprocessing": Preprocessing("keras:mobilenet_v2", scale=0.5)})
     cases = {
         ("all results", "threads"): (make_result(settings=replace(PROTOCOL, threads=4)), ["1", "4"]),
@@ -45,7 +45,7 @@ def test_every_difference_names_the_field_and_both_values():
             [digest("digits")[:12], "ab" * 6],
         ),
         ("model digits", "images evaluated"): (
-            make_result(accuracy=make_accuracy(images=490), evaluation=base.evaluation),
+            make_result(accuracy=make_accuracy(images=490), evaluation=base.evaluations[0].data),
             ["500", "490"],
         ),
         ("model digits", "preprocessing"): (

@@ -1,6 +1,6 @@
 import dataclasses
 
-from edgebench.records import Accuracy, Calibration, Evaluation
+from edgebench.records import Accuracy, Calibration, EvaluationSet
 from edgebench.report.content import build_report
 from edgebench.report.display import best_cells
 from tests.make import make_accuracy, make_failed, make_result, make_study
@@ -87,7 +87,7 @@ def test_random_calibration_is_said():
 
 
 def test_missing_reference_labels_images_and_quiet_are_said():
-    unlabelled = Evaluation("photos", "a" * 64, "b" * 64, 10, 10, False, ("x.png: truncated", "y.png: empty"))
+    unlabelled = EvaluationSet("photos", "a" * 64, "b" * 64, 10, 10, False, ("x.png: truncated", "y.png: empty"))
     result = make_result(
         accuracy=Accuracy(images=10, reference_reason="the source model is gone"), evaluation=unlabelled
     )
@@ -106,5 +106,5 @@ def test_missing_reference_labels_images_and_quiet_are_said():
 
 
 def test_no_images_at_all_is_said_once():
-    text = notes([dataclasses.replace(make_result(), evaluation=None, accuracy=None)])
+    text = notes([dataclasses.replace(make_result(), evaluations=())])
     assert text.count("Accuracy was not measured") == 1

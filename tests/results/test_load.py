@@ -81,7 +81,7 @@ def test_wrong_types_and_unknown_fields_are_refused(out):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (make_result(accuracy=make_accuracy(loss=math.inf)), "accuracy.loss is no number to measure"),
+        (make_result(accuracy=make_accuracy(loss=math.inf)), "evaluations.accuracy.loss is no number to measure"),
         (make_result(accuracy=make_accuracy(agree=501)), "accuracy.agree is 501 of 500 images"),
         (make_result(accuracy=Accuracy(images=0)), "accuracy.images is 0"),
         (make_result(artifact={"size_bytes": 10**400}), "artifact.size_bytes is no number to measure"),

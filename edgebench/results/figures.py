@@ -1,0 +1,38 @@
+"""The table of figures: of each its name, type, basis, unit, derivation, description and interval.
+
+Everything that names figures reads it: the columns of report.csv, the glossary of the page, the names, intervals and
+comparability of conditions. One more figure is one more field of one of the tables below, its function, and a test;
+one more table is one more base of `Row`, before the others, so that its columns come last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from edgebench.records import OK
+from edgebench.results.contract_figures import ContractFigures
+from edgebench.results.derived import Derived
+from edgebench.results.figure import Figure, figures_of
+from edgebench.results.further_figures import FurtherFigures
+
+
+@dataclass(frozen=True)
+class Row(FurtherFigures, ContractFigures):
+    """One artifact on one device on one evaluation, as a reader compares it. None means not measured."""
+
+    of: Derived = dataclasses.field(compare=False, repr=False, kw_only=True)  # the values behind it; not a figure
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell was measured."""
+        return self.status == OK
+
+    @property
+    def label(self) -> str:
+        """Subject and variant."""
+        return f"{self.subject} {self.variant}"
+
+
+FIGURES: dict[str, Figure] = figures_of(Row)
+COLUMNS = tuple(FIGURES)

@@ -1,0 +1,76 @@
+"""Training as a library: a frozen `Training` in, its record out. The work is done in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgebench.errors import EdgebenchError
+from edgebench.files import read_record
+from edgebench.pipeline.workers import WorkerDied, WorkerProcess
+from edgebench.records import TrainingRecord
+from edgebench.training.events import Finished, Note, Tell, from_line
+from edgebench.training.settings import Training, check, to_json
+
+MODULE = "edgebench.training.worker"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model: `path` is what `convert` takes; `before` where it was there already."""
+
+    path: Path
+    record: TrainingRecord
+    before: bool
+
+
+def train(training: Training, out: Path, tell: Tell, force: bool = False) -> Trained:
+    """Train into `<out>/models/<name>/`, or find it there; go on where the same training was interrupted.
+
+    Ctrl-C (KeyboardInterrupt) once ends it with the best epoch so far, twice at once. `force` replaces the model of
+    another training. Raises UsageError for settings and images that cannot be used.
+    """
+    check(training)
+    request = {"training": to_json(training), "out": str(out), "force": force}
+    finished: Finished | None = None
+    with (
+        tempfile.TemporaryDirectory(prefix="edgebench-train-") as folder,
+        WorkerProcess(request, Path(folder), MODULE, "the training") as worker,
+        _asked_to_stop(worker, tell),
+    ):
+        try:
+            for line in worker.events():
+                event = from_line(line)
+                finished = event if isinstance(event, Finished) else finished
+                tell(event)
+        except WorkerDied as error:
+            raise EdgebenchError(
+                f"{error}. Finished epochs are kept: the same command goes on from there, with --batch "
+                f"{max(1, training.batch // 2)} where memory was short"
+            ) from error
+    assert finished is not None  # said before the worker is done
+    return Trained(Path(finished.model), read_record(TrainingRecord, Path(finished.record)), finished.before)
+
+
+@contextlib.contextmanager
+def _asked_to_stop(worker: WorkerProcess, tell: Tell) -> Iterator[None]:
+    """Pass the first Ctrl-C on as a wish; the second one ends everything. Only the main thread hears either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def once(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        tell(Note("stopping: the best epoch so far is kept; Ctrl-C again ends it at once"))
+        worker.tell({"stop": True})
+
+    before = signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
