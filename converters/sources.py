@@ -18,7 +18,7 @@ from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
 from edgebench.errors import UsageError
 from edgebench.files import exists, safe_name, sha256_file, sha256_json, shown
-from edgebench.images.preprocessing import EXAMPLE, keras_rule
+from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
 
 KNOWN = "a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME or hf:owner/name"
@@ -30,8 +30,6 @@ BROKEN_ARCHIVE = (
 """What zipfile and json raise for archives that are cut short, encrypted, of an unknown method or nested too deep."""
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
-RESCALING_LAYERS = ("Rescaling", "Normalization")
-PASSING_LAYERS = ("InputLayer", "Cast", "ZeroPadding2D", "Resizing", "CenterCrop")  # may stand before the rescaling
 
 
 def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Source:
@@ -98,24 +96,17 @@ def default_name(source: Source) -> str:
     return safe_name(re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-").lower())
 
 
-def own_preprocessing(source: Source, text: str) -> Preprocessing | None:
-    """Return the rule the model itself brings, None where only its converter can tell (Hugging Face).
-
-    Raises UsageError with a clear question for a Keras file that carries none. `text` is what the user typed.
-    """
-    if source.converter != "keras":
-        return None
-    if source.spec.startswith("keras:"):
+def own_preprocessing(source: Source, text: str) -> Preprocessing | None:  # noqa: ARG001 (what the user typed)
+    """Return the rule of a Keras Application, None where only the converter can tell, with the model in its hands."""
+    if source.converter == "keras" and source.spec.startswith("keras:"):
         return keras_rule(keras_applications.parse(source.spec).module)
-    config = keras_config(Path(source.spec)) if source.spec.endswith(".keras") else {}
-    if _starts_by_rescaling(config):
-        return Preprocessing(rule="none")
-    hint = _looks_like(config)
-    raise UsageError(
-        f"how were the images for {text} prepared in training? The file does not say"
-        f"{f' (it looks like {hint[0]}: --preprocess keras:{hint[1]})' if hint else ''}. "
-        f"Add {EXAMPLE} (none: pixels 0-255 as they are)"
-    )
+    return None
+
+
+def looks_like(source: Source) -> str:
+    """Guess, for a question only, which Keras Application a file was made from; empty where nothing tells."""
+    hint = _looks_like(keras_config(Path(source.spec))) if source.spec.endswith(".keras") else None
+    return f"{hint[0]}: --preprocess keras:{hint[1]}" if hint else ""
 
 
 def keras_config(path: Path) -> dict[str, Any]:
@@ -198,28 +189,6 @@ def _from_folder(path: Path, text: str, options: tuple[tuple[str, str], ...]) ->
     if huggingface_source.looks_like(path):
         return huggingface_source.resolve(str(path), options)
     raise UsageError(f"the folder {text} has neither saved_model.pb nor config.json: a MODEL is {KNOWN}")
-
-
-def _starts_by_rescaling(config: dict[str, Any]) -> bool:
-    """Tell whether the first layer that changes pixels is one that rescales them."""
-    for layer in _layers(config):
-        name = str(layer.get("class_name", ""))
-        if name in RESCALING_LAYERS:
-            return True
-        if name not in PASSING_LAYERS and not name.startswith("Random"):
-            return False
-    return False
-
-
-def _layers(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the layers of a Sequential or Functional architecture in their order, nested models opened."""
-    found: list[dict[str, Any]] = []
-    inner = config.get("config")
-    layers = inner.get("layers") if isinstance(inner, dict) else None
-    for layer in layers if isinstance(layers, list) else []:
-        if isinstance(layer, dict):
-            found += _layers(layer) if layer.get("class_name") in ("Sequential", "Functional", "Model") else [layer]
-    return found
 
 
 def _looks_like(config: dict[str, Any]) -> tuple[str, str] | None:

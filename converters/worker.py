@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
 from edgebench.converters.base import Quantised, Quantiser, SourceModel
-from edgebench.errors import ConversionError, EdgebenchError
+from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
 from edgebench.files import parse_record
 from edgebench.lifeline import die_with_parent
 from edgebench.records import Preprocessing, Source
@@ -54,7 +54,13 @@ class Worker:
         source = parse_record(Source, json.dumps(self._request["source"]).encode(), "request")
         wanted = self._request["preprocessing"]
         rule = None if wanted is None else parse_record(Preprocessing, json.dumps(wanted).encode(), "request")
-        self._module = registry.converter_module(source.converter, "converter")
+        try:
+            self._module = registry.converter_module(source.converter, "converter")
+        except ModuleNotFoundError as error:
+            if source.converter not in registry.CONVERTERS or (error.name or "").startswith("edgebench"):
+                raise
+            package, extra = (error.name or "").partition(".")[0], source.converter
+            raise MissingExtraError(package, extra, f"converting {source.spec}") from error
         self._model = self._module.load(source, rule)
 
     def predict(self) -> None:

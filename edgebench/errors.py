@@ -5,6 +5,8 @@ The command line prints these as one clear line and exits with `exit_code`; a tr
 
 from __future__ import annotations
 
+from edgebench import __version__
+
 LONGEST = 2000  # characters of a message
 
 
@@ -33,7 +35,10 @@ class MissingExtraError(UsageError):
     """An optional package is needed for what was asked and is not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgebench[{extra}]'")
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed: pip install -c constraints.txt '.[{extra}]' in a "
+            f"clone of edgebench, or pip install 'edgebench-{__version__}-py3-none-any.whl[{extra}]' with its wheel"
+        )
 
 
 class ConversionError(EdgebenchError):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from edgebench.cells import cell_key
 from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
 from edgebench.devices.config import read_devices
@@ -20,7 +21,6 @@ from edgebench.expression import parse as parse_condition
 from edgebench.images.evaluation import evaluation_set, open_dataset
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import find_artifacts
-from edgebench.pipeline.profile import result_name
 from edgebench.records import Preprocessing, Settings, to_dict
 from edgebench.results.load import load_results
 from tests.fuzzing import ODD_TEXTS, Read, damaged, damaged_json
@@ -150,7 +150,7 @@ def _manifest(chance: random.Random, folder: Path) -> None:
     content = json.dumps(damaged_json(chance, sound)).encode()
     (folder / "m.tflite.json").write_bytes(damaged(chance, content) if chance.random() < 0.2 else content)
     for found in find_artifacts([folder], None):
-        name = result_name(found.artifact, "litert", Settings(), True)
+        name = cell_key(found.artifact, "cpu", "litert", Settings(), False, []).file_name
         assert Path(name).name == name and len(name) < 200, name
 
 

@@ -16,10 +16,12 @@ import onnx
 import tensorflow as tf
 
 from edgebench.converters.base import SourceModel
-from edgebench.converters.keras import frozen_graph
+from edgebench.converters.keras import applications as keras_applications
+from edgebench.converters.keras import frozen_graph, inside
 from edgebench.converters.keras import loading as keras_loading
-from edgebench.converters.sources import default_name
-from edgebench.errors import ConversionError, UsageError
+from edgebench.converters.sources import default_name, looks_like
+from edgebench.errors import ConversionError
+from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import normalise
 
@@ -58,14 +60,14 @@ class Graph:
 
 
 def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
-    """Load the source model. `preprocessing` is required: see `sources.own_preprocessing` for those that know theirs.
+    """Load the source model. Without `preprocessing` the model must scale pixels of 0 to 255 by itself.
 
-    Raises UsageError where the file is corrupt, holds Lambda code, or is not a classifier of one image.
+    Raises UsageError where the file is corrupt, holds Lambda code, or is not a classifier of one image; after that,
+    where nobody can know how its images were prepared, or where they would be scaled twice.
     """
-    if preprocessing is None:
-        raise UsageError(f"{source.spec}: the preprocessing is not known, add --preprocess")
     loaded = keras_loading.load(source)
     graph = Graph(loaded.call, loaded.variables, loaded.keep, loaded.shape)
+    preprocessing = _preprocessing(source, graph, preprocessing)
     height, width, channels = loaded.shape
     if preprocessing.channels != "L" and channels == 1:
         preprocessing = keras_loading.for_one_channel(preprocessing)
@@ -81,6 +83,17 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         preprocessing=preprocessing,
         handle=graph,
     )
+
+
+def _preprocessing(source: Source, graph: Graph, given: Preprocessing | None) -> Preprocessing:
+    if source.spec.startswith("keras:"):
+        return given or keras_rule(keras_applications.parse(source.spec).module)
+    name = Path(source.spec).name
+    scaling = inside.read_scaling(graph.call, graph.spec)
+    if given is None:
+        return inside.rule_of(scaling, name, looks_like(source))
+    inside.refuse_scaling_twice(scaling, given, name)
+    return given
 
 
 def predict(model: SourceModel, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

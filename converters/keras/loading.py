@@ -118,9 +118,27 @@ def _model_file(path: Path, trust_lambda: bool) -> Any:
             "type --trust-lambda if you trust where the file comes from"
         )
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not trust_lambda)
+        return keras.saving.load_model(
+            path, custom_objects=_operations(path), compile=False, safe_mode=not trust_lambda
+        )
     except Exception as error:
-        raise UsageError(f"Keras cannot load {path}: {first_line(error)}") from error
+        said = first_line(error)
+        unknown = "Could not locate class" in said or "Unknown layer" in said
+        way_out = "; where its code is, write model.export('folder') and convert that folder" if unknown else ""
+        raise UsageError(f"Keras cannot load {path}: {said}{way_out}") from error
+
+
+def _operations(path: Path) -> dict[str, Any]:
+    """Return Keras's own operators by name for the .h5 reader, which knows layers alone (`x / 127.5` is TrueDivide)."""
+    if path.suffix.lower() == ".keras":
+        return {}
+    own: list[Any] = []
+    waiting = [keras.Operation]
+    while waiting:
+        kinds = [kind for kind in waiting.pop().__subclasses__() if kind.__module__.startswith("keras.src.ops.")]
+        own += kinds
+        waiting += kinds
+    return {kind.__name__: kind for kind in own}
 
 
 def _h5_config(path: Path) -> Any:

@@ -20,7 +20,7 @@ class Missing(MetaPathFinder):
 
 sys.meta_path.insert(0, Missing())
 """
-INSTALL = "pip install 'edgebench[huggingface]'"
+INSTALL = "-py3-none-any.whl[huggingface]' with its wheel"
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -30,7 +30,7 @@ def converter():
     return keras
 
 
-def load(converter, path: Path, rule: Preprocessing = NONE, **options):
+def load(converter, path: Path, rule: Preprocessing | None = NONE, **options):
     return converter.load(sources.resolve(str(path), **options), rule)
 
 
@@ -186,25 +186,69 @@ def test_a_savedmodel_that_would_touch_files_is_refused(converter, tmp_path: Pat
         load(converter, tmp_path / "bad")
 
 
-def test_a_file_without_a_rule_asks(models, tmp_path: Path) -> None:
+def test_a_file_without_a_rule_asks(converter, models, tmp_path: Path) -> None:
     import keras
 
     path = models.save(models.classifier(), tmp_path / "plain.keras")
-    with pytest.raises(UsageError, match="how were the images for plain prepared in training"):
-        sources.own_preprocessing(sources.resolve(str(path)), "plain")
+    with pytest.raises(UsageError, match=r"how were the images for plain.keras prepared in training\? The file"):
+        load(converter, path, None)
     net = keras.applications.MobileNetV2(weights=None, classes=3, input_shape=(32, 32, 3), alpha=0.35)
     path = models.save(net, tmp_path / "net.keras")
     with pytest.raises(UsageError, match="it looks like MobileNetV2: --preprocess keras:mobilenet_v2"):
-        sources.own_preprocessing(sources.resolve(str(path)), "net")
+        load(converter, path, None)
+    with pytest.raises(UsageError, match="gives output of shape"):  # before it asks
+        load(converter, models.save(models.not_a_classifier(), tmp_path / "autoencoder.keras"), None)
 
 
-def test_a_model_that_rescales_by_itself_needs_no_rule(small_keras: Path, models, tmp_path: Path) -> None:
+def scalings():
+    import keras
+    import numpy as np
     from keras import layers
 
-    assert sources.own_preprocessing(sources.resolve(str(small_keras)), "x") == NONE
-    model = models.classifier(layers.RandomFlip(), layers.Rescaling(1 / 255))
-    path = models.save(model, tmp_path / "augmented.keras")
-    assert sources.own_preprocessing(sources.resolve(str(path)), "x") == NONE
+    noise = np.random.default_rng(0).random((20, 16, 16, 3), np.float32)
+    small, large = layers.Normalization(), layers.Normalization()
+    small.adapt(noise)
+    large.adapt(noise * 255)
+    return {
+        "rescaling": (layers.Rescaling(1 / 255), True),
+        "operators": (keras.applications.mobilenet_v2.preprocess_input, True),
+        "caffe": (keras.applications.resnet.preprocess_input, True),
+        "torch": (keras.applications.densenet.preprocess_input, True),
+        "resized": (lambda x: layers.Rescaling(1 / 127.5, -1)(layers.RandomFlip()(layers.Resizing(12, 12)(x))), True),
+        "of 0-255": (large, True),
+        "of 0-1": (small, False),
+        "doubled": (layers.Rescaling(2.0, -1), False),
+        "learned": (layers.BatchNormalization(), False),
+        "squared": (lambda x: x * x / 65025.0, False),
+        "nothing": (lambda x: x, False),
+    }
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5", "savedmodel"])
+def test_what_a_model_does_to_its_pixels_is_read_from_its_graph(converter, tmp_path: Path, kind: str) -> None:
+    import keras
+    from keras import layers
+
+    for name, (scale, of_bytes) in scalings().items():
+        if (kind, name) == ("h5", "caffe"):
+            continue  # Keras itself cannot read the `...` of x[..., ::-1] back from .h5
+        image = keras.Input((16, 16, 3))
+        features = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(scale(image)))
+        model = keras.Model(image, layers.Dense(3)(features))
+        path = tmp_path / (name if kind == "savedmodel" else f"{name}.{kind}")
+        model.export(path, verbose=False) if kind == "savedmodel" else model.save(path)
+        if of_bytes and not (kind == "savedmodel" and name == "resized"):  # a random generator keeps a state
+            assert load(converter, path, None).preprocessing == NONE, name
+            with pytest.raises(UsageError, match="would scale them once more"):
+                load(converter, path, Preprocessing("scale=1/255", scale=1 / 255))
+        else:
+            with pytest.raises(UsageError, match="prepared in training") as error:
+                load(converter, path, None)
+            assert ("scale=1/255)?" in str(error.value)) == (name in ("of 0-1", "doubled")), name
+
+
+def test_a_model_that_rescales_by_itself_needs_no_rule(converter, small_keras: Path) -> None:
+    assert load(converter, small_keras, None).preprocessing == Preprocessing("none", channels="L")
 
 
 def test_imagenet_weights_offline_are_one_line(converter, monkeypatch, tmp_path: Path) -> None:

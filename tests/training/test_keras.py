@@ -106,9 +106,9 @@ def test_cached_features_give_the_head_of_the_plain_way(loose, cache, tmp_path, 
         assert np.abs(one - other).max() < 1e-3
     # The preprocessing is inside: nothing has to be said about it.
     from edgebench.converters import sources
+    from edgebench.converters.keras import converter
 
-    source = sources.resolve(str(cached.path))
-    assert sources.own_preprocessing(source, "x").rule == "none"
+    assert converter.load(sources.resolve(str(cached.path)), None).preprocessing.rule == "none"
     record = json.loads((cached.path.parent / "training.json").read_text())
     assert record["phases"][1]["parameters_trainable"] > record["phases"][0]["parameters_trainable"] == 3 * 1281
     assert sum(map(sum, record["confusion"])) == record["images"]["test"]
