@@ -49,10 +49,7 @@ def train(training: Training, out: Path, tell: Tell, force: bool = False) -> Tra
                 finished = event if isinstance(event, Finished) else finished
                 tell(event)
         except WorkerDied as error:
-            raise EdgebenchError(
-                f"{error}. Finished epochs are kept: the same command goes on from there, with --batch "
-                f"{max(1, training.batch // 2)} where memory was short"
-            ) from error
+            raise EdgebenchError(f"{error}. Finished epochs are kept: the same command goes on from there") from error
     assert finished is not None  # said before the worker is done
     return Trained(Path(finished.model), read_record(TrainingRecord, Path(finished.record)), finished.before)
 
