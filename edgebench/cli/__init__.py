@@ -18,6 +18,7 @@ COMMANDS = {
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
     "report": ("report", "Merge results from any device and day into one comparison."),
     "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),
+    "explain": ("explain", "Say what is inside a file, which layers lose what, and whether its label is true."),
     "ship": ("ship", "Write a folder with the file, its labels and a predict.py that answers as measured."),
     "devices": ("devices", "List, check and prepare the devices reached over SSH."),
     "demo": ("demo", "See the whole job on real images, from training to the report."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from edgebench.devices.local import LocalDevice
 from edgebench.errors import EdgebenchError
 from edgebench.files import sha256_file
 from edgebench.measures import accuracy as drift
+from edgebench.pipeline.labels import variant_lies
 from edgebench.records import FAILED, NAN, OK, Job, Preprocessing, Run, Settings, TensorSpec
 from edgebench.variants import PRECISIONS, parts
 
@@ -51,7 +53,9 @@ def run_gate(
     if run.status != OK or outcome.outputs is None:
         return Verdict(run.status, f"one run in a fresh process: {run.reason}", run.input, run.output)
     expected = np.load(reference, allow_pickle=False)
-    return judge(run, outcome.outputs, expected, parts(variant)[1])
+    verdict = judge(run, outcome.outputs, expected, parts(variant)[1])
+    wrong = variant_lies(variant, file) if verdict.status == OK else ""
+    return dataclasses.replace(verdict, status=FAILED, reason=wrong) if wrong else verdict
 
 
 def run_once(

@@ -12,7 +12,8 @@ from edgebench.errors import UsageError
 from edgebench.files import exists, is_safe_name, read_record, safe_name, sha256_file, shown, size_bytes
 from edgebench.images.datasets import MOST_CLASSES
 from edgebench.images.preprocessing import check_numbers
-from edgebench.records import OK, STATUSES, Artifact, Preprocessing, TensorSpec
+from edgebench.pipeline.labels import label_lies
+from edgebench.records import FAILED, OK, STATUSES, Artifact, Preprocessing, TensorSpec
 from edgebench.variants import Format
 
 UNKNOWN_PRECISION = "unknown"
@@ -33,11 +34,14 @@ class Found:
     group: str = ""
 
 
-def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, group: str = "") -> list[Found]:
+def find_artifacts(
+    paths: Sequence[Path], preprocessing: Preprocessing | None, group: str = "", audited: bool = True
+) -> list[Found]:
     """Return the artifacts under `paths`, in a stable order.
 
     A bare .tflite, .onnx or SavedModel folder is taken as it is, with the user's `preprocessing`.
-    Raises UsageError where a path does not exist or holds no artifact, and where two would have one result.
+    An artifact whose label is not true of its file is one that failed, with the reason; without `audited` nobody
+    looks. Raises UsageError where a path does not exist or holds no artifact, and where two would have one result.
     """
     found: dict[Path, Found] = {}
     for path in paths:
@@ -50,7 +54,17 @@ def find_artifacts(paths: Sequence[Path], preprocessing: Preprocessing | None, g
         for item in here:
             found[(item.file or Path(item.artifact.model, item.artifact.variant)).absolute()] = item
     _refuse_namesakes(found)
-    return [dataclasses.replace(item, group=group) for item in found.values()]
+    return [dataclasses.replace(_audited(item) if audited else item, group=group) for item in found.values()]
+
+
+def _audited(item: Found) -> Found:
+    if item.file is None or item.artifact.precision == UNKNOWN_PRECISION:
+        return item
+    wrong = label_lies(item.artifact, item.file)
+    if not wrong:
+        return item
+    refused = dataclasses.replace(item.artifact, status=FAILED, reason=f"its label is not true: {wrong}")
+    return dataclasses.replace(item, artifact=refused, file=None)
 
 
 def format_of(path: Path) -> Format | None:
