@@ -75,6 +75,11 @@ class Quantised:
     notes: tuple[str, ...] = ()
 
 
+ANY = "any"
+TARGETS = {ANY: "every processor", "x86-vnni": "x86 with VNNI", "arm": "64-bit ARM"}
+"""What an integer graph is made for. Only old x86 processors saturate: the others may use all 8 bits of each weight."""
+
+
 class Quantiser(Protocol):
     """What the module that a `variants.Format` names as its `quantiser` offers, as module-level functions."""
 
@@ -82,10 +87,17 @@ class Quantiser(Protocol):
         """Return the shape of the input of a float graph."""
 
     def quantise(
-        self, source: Path, precision: str, path: Path, inputs: npt.NDArray[np.float32] | None = None
+        self,
+        source: Path,
+        precision: str,
+        path: Path,
+        inputs: npt.NDArray[np.float32] | None = None,
+        *,
+        target: str = ANY,
     ) -> Quantised:
         """Write the float graph `source` in `precision` to `path`.
 
         `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout, None where the precision needs
-        none. Raises ConversionError where the result does not keep what its name says.
+        none. `target` is one of TARGETS and passed only where the user named one. Raises ConversionError where the
+        result does not keep what its name says.
         """

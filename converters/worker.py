@@ -22,7 +22,7 @@ import numpy.typing as npt
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
-from edgebench.converters.base import Quantised, Quantiser, SourceModel
+from edgebench.converters.base import ANY, Quantised, Quantiser, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
 from edgebench.files import parse_record
 from edgebench.lifeline import die_with_parent
@@ -109,7 +109,9 @@ class Worker:
         path = self._folder / f"{precision}{chosen.suffix}"
         quantiser: Quantiser = importlib.import_module(chosen.quantiser)
         inputs = self._calibration(precision, quantiser.input_shape(source))
-        return path, quantiser.quantise(source, precision, path, inputs)
+        target = self._request.get("target", ANY)
+        options = {} if target == ANY else {"target": target}
+        return path, quantiser.quantise(source, precision, path, inputs, **options)
 
     def _float(self, kind: str) -> Path:
         """Return the float32 graph of a format, made once; a failure is remembered, not repeated."""

@@ -1,9 +1,8 @@
 """From one float32 .tflite to float16, dynamic, int8 and int16x8, with ai-edge-quantizer.
 
 What differs from its defaults, each measured on trained nets (`benchmarks/quantization.py`):
-- ranges are the true minimum and maximum over all calibration inputs, not a moving average that clips them;
+- ranges, scope and bias corrections are those that did best on images held out (`choice`), not a moving average;
 - dynamic leaves weights of fewer than 1024 elements in float, as TFLiteConverter does: 10 dB more for 3 % of the size;
-- the last bias takes back the mean error of the logits (`bias_correction`): 1 to 7 dB more for int8;
 - additions for int16 carry `pot_scale_int16 = false`: the scales are no powers of two, and the runtime refuses the
   graph that claims so.
 """
@@ -21,14 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.tools import flatbuffer_utils
-from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
-from ai_edge_quantizer.utils import qsv_utils
+from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
-from edgebench.converters.base import Quantised
-from edgebench.converters.quantize.bias_correction import correct
+from edgebench.converters.base import ANY, TARGETS, Quantised
+from edgebench.converters.quantize.choice import AUTO, EVERY, PRODUCTS, choose
 from edgebench.errors import ConversionError
 
-FULL, MIXED, AUTO = "full", "mixed", "auto"
 MIN_WEIGHT_ELEMENTS = 1024
 MIN_SCALE = 1e-8
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
@@ -48,7 +45,7 @@ _FLOAT16 = [
         },
     }
 ]
-_MIXED_OPERATIONS = (
+_PRODUCT_OPERATIONS = (
     _OPERATION.INPUT, _OPERATION.OUTPUT, _OPERATION.CONV_2D, _OPERATION.DEPTHWISE_CONV_2D, _OPERATION.FULLY_CONNECTED,
     _OPERATION.BATCH_MATMUL,
 )  # fmt: skip
@@ -71,49 +68,58 @@ class Audit:
 
 
 def quantise(
-    source: Path, precision: str, path: Path, inputs: npt.NDArray[np.float32] | None = None, recipe: str = AUTO
+    source: Path,
+    precision: str,
+    path: Path,
+    inputs: npt.NDArray[np.float32] | None = None,
+    scope: str = AUTO,
+    target: str = ANY,
 ) -> Quantised:
     """Write the .tflite `source` in `precision` to `path`.
 
-    `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout; int8 and int16x8 need them. `recipe`
-    is `full` (every operator the runtime has an integer kernel for), `mixed` (convolutions and matrix products only,
-    for transformers) or `auto`. Raises ConversionError where the result does not keep what its name says.
+    `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout; int8 and int16x8 need them. `scope` is
+    `every` (every operator the runtime has an integer kernel for), `products` (convolutions and matrix products only,
+    for transformers) or `auto`. `target` is one of TARGETS and changes nothing: these kernels saturate nowhere.
+    Raises ConversionError where the result does not keep what its name says.
     """
+    from edgebench.converters.quantize import tflite_static  # it stands on this module
+
+    if target not in TARGETS:
+        raise ConversionError(f"unknown target {target}: known are {', '.join(TARGETS)}")
     content = source.read_bytes()
     if precision in ("float16", "dynamic"):
-        path.write_bytes(_apply(content, _FLOAT16 if precision == "float16" else _dynamic(), None))
+        path.write_bytes(apply_rules(content, _FLOAT16 if precision == "float16" else _dynamic(), None))
         words = "weights float16, computed in float32"
         if precision == "dynamic":
             words = f"weights int8 a channel from {MIN_WEIGHT_ELEMENTS} elements on, activations quantised as they come"
         return Quantised(words)
     if inputs is None or not len(inputs):
         raise ConversionError(f"{precision} needs calibration inputs")
-    recipe = choose_recipe(content) if recipe == AUTO else recipe
     bits = 16 if precision == "int16x8" else 8
     if bits == 16:
         content = _general_scales(content)
-    rules = _static(bits, recipe)
-    result = correct(content, _apply(content, rules, _ranges(content, rules, bits, inputs)), inputs)
-    found = audit(result)
-    check(found, precision, recipe)
-    path.write_bytes(result)
-    kept = "every operator with an integer kernel" if recipe == FULL else "convolutions and matrix products only"
+    fitting = choose_scope(content) if scope == AUTO else scope
+    if bits == 16:  # 65,536 steps: nothing to gain from clipping
+        fitting = EVERY if fitting == AUTO else fitting
+    choice = choose(tflite_static.Graph(content, bits), inputs, fitting, search=bits == 8)
+    found = audit(choice.graph)
+    check(found, precision, choice.plan.scope)
+    path.write_bytes(choice.graph)
     return Quantised(
-        f"{kept}; weights int8 a channel, activations int{bits}; ranges are the minimum and maximum over "
-        f"{len(inputs)} inputs, the last bias is corrected on them",
-        (found.words,),
+        f"{choice.plan.words}; weights int8 a channel, activations int{bits}, calibrated on {len(inputs)} inputs",
+        (found.words, *choice.notes),
     )
 
 
 def input_shape(source: Path) -> tuple[int, ...]:
     """Return the shape of a .tflite graph's first input."""
-    graph = _model(source.read_bytes()).subgraphs[0]
+    graph = read_graph(source.read_bytes()).subgraphs[0]
     return tuple(int(edge) for edge in graph.tensors[graph.inputs[0]].shape)
 
 
 def audit(content: bytes) -> Audit:
     """Count the operators of a .tflite by what they compute in; copies and casts between the two are left out."""
-    model = _model(content)
+    model = read_graph(content)
     integer: collections.Counter[str] = collections.Counter()
     floating: collections.Counter[str] = collections.Counter()
     for graph in model.subgraphs:
@@ -125,20 +131,20 @@ def audit(content: bytes) -> Audit:
     return Audit(dict(integer), dict(floating))
 
 
-def check(found: Audit, precision: str, recipe: str) -> None:
+def check(found: Audit, precision: str, scope: str) -> None:
     """Raise ConversionError where an artifact that would be called int8 or int16x8 is not."""
     weighted = {name: count for name, count in found.floating.items() if name in WEIGHTED}
     if weighted or not found.integer:
         named = ", ".join(f"{count} {name}" for name, count in weighted.items()) or "every operator"
         raise ConversionError(f"it would not be {precision}: {named} would compute in float")
     total = sum(found.floating.values()) + sum(found.integer.values())
-    if recipe == FULL and sum(found.floating.values()) > total / 2:
+    if scope == EVERY and sum(found.floating.values()) > total / 2:
         raise ConversionError(f"it would not be {precision}: {found.words}")
 
 
-def choose_recipe(content: bytes) -> str:
-    """Return `mixed` for a graph with attention or layer normalisation, whose full quantisation falls apart."""
-    model = _model(content)
+def choose_scope(content: bytes) -> str:
+    """Return `products` for a graph with attention or layer normalisation, whose full quantisation falls apart."""
+    model = read_graph(content)
     names = [
         flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
         for graph in model.subgraphs
@@ -146,16 +152,17 @@ def choose_recipe(content: bytes) -> str:
     ]
     attention = "BATCH_MATMUL" in names and names.count("SOFTMAX") > 1
     layer_normalisation = "RSQRT" in names and ("SQUARED_DIFFERENCE" in names or names.count("MEAN") > 4)
-    return MIXED if attention or layer_normalisation else FULL
+    return PRODUCTS if attention or layer_normalisation else AUTO
 
 
-def _model(content: bytes) -> Any:
+def read_graph(content: bytes) -> Any:
+    """Return the flatbuffer as objects that can be changed."""
     return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
 
 
 def _general_scales(content: bytes) -> bytes:
     """Return the graph with every addition and subtraction free of power-of-two scales."""
-    model = _model(content)
+    model = read_graph(content)
     for graph in model.subgraphs:
         for operator in graph.operators:
             if hasattr(operator.builtinOptions, "potScaleInt16"):
@@ -172,30 +179,15 @@ def _dynamic() -> Any:
     return rules
 
 
-def _static(bits: int, recipe: str) -> Any:
+def static_rules(bits: int, scope: str) -> Any:
+    """Return the library's rules for integer activations of `bits` and int8 weights."""
     manager = recipe_manager.RecipeManager()
-    for operation in (_OPERATION.ALL_SUPPORTED,) if recipe == FULL else _MIXED_OPERATIONS:
+    for operation in (_OPERATION.ALL_SUPPORTED,) if scope == EVERY else _PRODUCT_OPERATIONS:
         manager.add_static_config(regex=".*", operation_name=operation, activation_num_bits=bits, weight_num_bits=8)
     return manager.get_quantization_recipe()
 
 
-def _ranges(content: bytes, rules: Any, bits: int, inputs: npt.NDArray[np.float32]) -> Any:
-    """Return the true range of every tensor over `inputs`, from the runtime's own profiler."""
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(rules)
-    with _quiet():
-        observer = calibrator.Calibrator(
-            content,
-            num_threads=2,
-            mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
-            qsv_update_func=qsv_utils.min_max_update,
-        )
-        (key, names), *_ = observer._tfl_interpreter.get_signature_list().items()
-        observer.calibrate({key: [{names["inputs"][0]: row[None]} for row in inputs]}, manager)
-        return {name: _wide_enough(found, bits) for name, found in observer.get_model_qsvs().items()}
-
-
-def _wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
+def wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
     """Widen a range so narrow that its scale would overflow the runtime's 32 bits (`relu6` at 6 / scale)."""
     least = MIN_SCALE * (2**bits - 1)
     if "min" not in found or np.max(found["max"] - found["min"]) >= least:
@@ -203,7 +195,8 @@ def _wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
     return {**found, "min": np.minimum(found["min"], -least / 2), "max": np.maximum(found["max"], least / 2)}
 
 
-def _apply(content: bytes, rules: Any, ranges: Any) -> bytes:
+def apply_rules(content: bytes, rules: Any, ranges: Any) -> bytes:
+    """Return the graph quantised by the library's rules; raises ConversionError where it cannot be."""
     try:
         with _quiet():
             work = quantizer.Quantizer(content, rules)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgebench import registry
 from edgebench.cli.labels import read_labels
 from edgebench.converters import sources
+from edgebench.converters.base import ANY, TARGETS
 from edgebench.errors import UsageError
 from edgebench.files import is_safe_name
 from edgebench.images.preprocessing import parse
@@ -65,6 +66,13 @@ class _ListsVariants(click.Command):
 )
 @click.option("--calibration-images", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the calibration images.")
+@click.option(
+    "--target",
+    type=click.Choice(list(TARGETS)),
+    default=ANY,
+    show_default=True,
+    help="What onnx:int8 is made for. any: no processor saturates; the others use all 8 bits of each weight.",
+)
 @click.option("--trust-lambda", is_flag=True, help="Load Lambda layers: Python code inside the model file runs here.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
@@ -148,7 +156,8 @@ def _orders(
         if any(chosen == order.name for order in orders):
             raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
         made = _made_from(source, text, variants, everything)
-        orders.append(Order(source, chosen, own, made, labels, images, options["out"], options["force"]))
+        out, force, target = options["out"], options["force"], options["target"]
+        orders.append(Order(source, chosen, own, made, labels, images, out, force, target))
     return orders
 
 

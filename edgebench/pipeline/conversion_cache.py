@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench import __version__, registry
+from edgebench.converters.base import ANY
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record, sha256_file, sha256_json
 from edgebench.records import FAILED, OK, Artifact, Calibration, Preprocessing, Source, to_dict
@@ -29,6 +30,7 @@ def conversion_key(
     variant: str,
     calibration: Calibration | None,
     labels: tuple[str, ...],
+    target: str = ANY,
 ) -> str:
     """Hash of everything that decides an artifact and its manifest."""
     kind, precision = parts(variant)
@@ -38,6 +40,7 @@ def conversion_key(
         "variant": variant,
         "calibration": to_dict(calibration) if calibration and is_calibrated(precision) else None,
         "labels": labels,
+        "target": target,
         "tools": tool_versions(source.converter, kind),
         "code": _code(registry.converters()[source.converter], registry.formats()[kind].quantiser),
     }

@@ -109,6 +109,7 @@ class _Conversion:
             "variants": variants,
             "folder": str(self.work.absolute()),
             "float_graphs": floats,
+            "target": self.order.target,
         }
 
     def _on_event(self, event: dict[str, Any], worker: WorkerProcess, remaining: list[str]) -> None:

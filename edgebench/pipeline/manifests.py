@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgebench.converters.base import ANY
 from edgebench.files import size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict
@@ -29,6 +30,7 @@ class Order:
     images: ImagePlan
     out: Path
     force: bool = False
+    target: str = ANY  # the processors that integer graphs are made for; one of converters.base.TARGETS
 
     @property
     def folder(self) -> Path:
@@ -37,7 +39,9 @@ class Order:
 
     def key(self, variant: str) -> str:
         """The cache key of one variant."""
-        return cache.conversion_key(self.source, self.preprocessing, variant, self.images.calibration, self.labels)
+        return cache.conversion_key(
+            self.source, self.preprocessing, variant, self.images.calibration, self.labels, self.target
+        )
 
 
 @dataclass(frozen=True)

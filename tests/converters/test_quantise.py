@@ -71,29 +71,38 @@ def test_onnx_agrees_with_float(small: Path, inputs: np.ndarray, precision: str,
     assert np.mean(outputs.argmax(1) == expected.argmax(1)) >= agree
 
 
-def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray, tmp_path: Path) -> None:
+def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray) -> None:
     """An average over images would clip the one white image among black ones."""
+    from edgebench.converters.quantize import tflite_static
+    from edgebench.converters.quantize.choice import Plan, make
+
     calibration = np.zeros_like(inputs[:50])
     calibration[7] = 255
-    quantize_tflite.quantise(small / "small-float32.tflite", "int8", tmp_path / "int8.tflite", calibration)
+    graph = tflite_static.Graph((small / "small-float32.tflite").read_bytes())
+    made = make(graph, Plan(), graph.observe(calibration), calibration)
     from ai_edge_litert.interpreter import Interpreter
 
-    scale, zero = Interpreter(str(tmp_path / "int8.tflite")).get_input_details()[0]["quantization"]
+    scale, zero = Interpreter(model_content=made).get_input_details()[0]["quantization"]
     assert (127 - zero) * scale == pytest.approx(255, rel=0.01)
 
 
-def test_the_last_bias_takes_back_the_mean_error(small: Path, inputs: np.ndarray, tmp_path: Path) -> None:
-    from edgebench.converters.quantize.bias_correction import _logits, correct
+def test_biases_take_back_the_mean_error(small: Path, inputs: np.ndarray) -> None:
+    from edgebench.converters.quantize import tflite_static
+    from edgebench.converters.quantize.choice import Plan, make
 
     content = (small / "small-float32.tflite").read_bytes()
-    rules = quantize_tflite._static(8, "full")
-    plain = quantize_tflite._apply(content, rules, quantize_tflite._ranges(content, rules, 8, inputs[:100]))
-    corrected = correct(content, plain, inputs[:100])
-    expected = _logits(content, inputs[:100]).mean(axis=0)
-    before = np.abs(_logits(plain, inputs[:100]).mean(axis=0) - expected).max()
-    after = np.abs(_logits(corrected, inputs[:100]).mean(axis=0) - expected).max()
-    assert after < before / 2
-    assert correct(content, content, inputs[:2]) == content  # a float graph is left as it is
+    graph = tflite_static.Graph(content)
+    some = inputs[:60]
+    seen = graph.observe(some)
+    expected = graph.logits(None, some).mean(axis=0)
+    errors = [
+        np.abs(graph.logits(make(graph, Plan(biases=biases), seen, some), some).mean(axis=0) - expected).max()
+        for biases in ("none", "last", "all")
+    ]
+    assert max(errors[1:]) < errors[0] / 2
+    names = graph.products()
+    assert len(names) == 4
+    assert graph.corrected(content, some, names, graph.means(some, names)) == tflite_static.repacked(content)
 
 
 def test_calibration_is_needed(small: Path, tmp_path: Path) -> None:
@@ -107,7 +116,7 @@ def test_the_label_int8_is_refused_where_it_would_lie(small: Path) -> None:
     found = quantize_tflite.audit((small / "small-float32.tflite").read_bytes())
     assert found.integer == {} and found.floating["CONV_2D"] == 2
     with pytest.raises(ConversionError, match=r"would not be int8: 2 CONV_2D, .* would compute in float"):
-        quantize_tflite.check(found, "int8", "full")
+        quantize_tflite.check(found, "int8", "every")
 
 
 def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Path) -> None:
@@ -127,11 +136,11 @@ def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Pa
     import tensorflow as tf
 
     content = tf.lite.TFLiteConverter.from_saved_model(graph.saved.name).convert()
-    assert quantize_tflite.choose_recipe(content) == "mixed"
-    assert quantize_tflite.choose_recipe((small / "small-float32.tflite").read_bytes()) == "full"
+    assert quantize_tflite.choose_scope(content) == "products"
+    assert quantize_tflite.choose_scope((small / "small-float32.tflite").read_bytes()) == "auto"
     exported = frozen_graph.to_onnx(frozen_graph.freeze(graph.call, graph.spec))
-    assert quantize_onnx.choose_recipe(exported) == "mixed"
-    assert quantize_onnx.choose_recipe(onnx.load(small / "small-float32.onnx")) == "full"
+    assert quantize_onnx.choose_scope(exported) == "products"
+    assert quantize_onnx.choose_scope(onnx.load(small / "small-float32.onnx")) == "auto"
     inputs = np.random.default_rng(0).normal(size=(20, 8, 8, 3)).astype(np.float32)
     (tmp_path / "float32.tflite").write_bytes(content)
     made = quantize_tflite.quantise(tmp_path / "float32.tflite", "int8", tmp_path / "int8.tflite", inputs)

@@ -14,6 +14,10 @@ import onnxruntime
 from onnx import helper
 
 from edgebench.converters.quantize import onnx as quantize_onnx
+from edgebench.converters.quantize import onnx_static, safe_weights
+from edgebench.converters.quantize.choice import choose
+from edgebench.errors import ConversionError
+from edgebench.measures.accuracy import sqnr_db
 from tests.models import onnx_models
 
 
@@ -73,3 +77,83 @@ def test_dynamic_convolution_weights_fold_at_load(source: Path, inputs: np.ndarr
     one, two = (run(tmp_path / f"{name}.onnx", inputs, "ORT_DISABLE_ALL") for name in ("dequantised", "dynamic"))
     assert np.array_equal(one, two)  # optimised, the folded weights take a kernel that adds in another order
     assert abs((tmp_path / "dequantised.onnx").stat().st_size - (tmp_path / "dynamic.onnx").stat().st_size) < 300
+
+
+def test_safe_weights_hold_on_every_processor_and_lose_little() -> None:
+    """Two neighbours of 127 would need 64,770 in 16 bits; 7 bits for all weights are the price that is not paid."""
+    rows = np.random.default_rng(1).normal(size=(32, 145)).astype(np.float32)
+    rows[0, :2] = 10, 10  # the two largest are neighbours: this channel needs its scale doubled
+    plain, plain_scale = safe_weights.quantise_channels(rows, safe=False)
+    safe, scale = safe_weights.quantise_channels(rows)
+    assert safe_weights.saturates(plain) and not safe_weights.saturates(safe)
+    activations = np.full((1, 145), 255, np.uint8)
+    exact = activations.astype(np.int64) @ safe.astype(np.int64).T
+    assert np.array_equal(safe_weights.product(activations, safe), exact)
+    true = activations.astype(np.int64) @ plain.astype(np.int64).T
+    assert safe_weights.product(activations, plain)[0, 0] == true[0, 0] - (255 * 254 - 32767)
+    assert (safe[0, 0], safe[0, 1]) == (64, 64)
+
+    def error(integers: np.ndarray, scales: np.ndarray) -> float:
+        return float(np.square(integers * scales[:, None] - rows)[1:].sum())  # the channel that pays left out
+
+    seven_scale = np.abs(rows).max(axis=1) / 63
+    seven = np.rint(rows / seven_scale[:, None])
+    assert error(plain, plain_scale) < error(safe, scale) < error(seven, seven_scale) / 2
+
+
+def test_neighbours_of_different_sign_keep_all_eight_bits() -> None:
+    integers, scale = safe_weights.quantise_channels(np.array([[1.27, -1.27, 0.5]], np.float32))
+    assert integers.tolist() == [[127, -127, 50]] and scale == pytest.approx(0.01)
+
+
+def stored_weights(path: Path) -> dict[str, np.ndarray]:
+    model = onnx.load(path)
+    return {
+        value.name: onnx.numpy_helper.to_array(value)
+        for value in model.graph.initializer
+        if value.data_type == onnx.TensorProto.INT8 and len(value.dims) > 1
+    }
+
+
+@pytest.mark.parametrize(("target", "words"), [("any", "no processor saturates"), ("x86-vnni", "x86 with VNNI only")])
+def test_the_target_decides_how_weights_are_stored(
+    source: Path, inputs: np.ndarray, tmp_path: Path, target: str, words: str
+) -> None:
+    made = quantize_onnx.quantise(source, "int8", tmp_path / "int8.onnx", inputs, target=target)
+    assert words in made.recipe
+    stored = stored_weights(tmp_path / "int8.onnx").values()
+    rows = [np.moveaxis(weights, 1, -1).reshape(len(weights), -1) for weights in stored if weights.ndim == 4]
+    assert len(rows) == 3
+    assert any(safe_weights.saturates(row) for row in rows) == (target != "any")
+    reference = run(source, inputs)
+    assert sqnr_db(run(tmp_path / "int8.onnx", inputs), reference) > 30
+    (note,) = [note for note in made.notes if note.startswith("SQNR of the logits")]
+    assert note.count("/last") >= 3 and "/all" in note
+
+
+def test_every_way_is_tried_and_the_best_is_kept(source: Path, inputs: np.ndarray) -> None:
+    choice = choose(onnx_static.Graph(onnx_static.load(str(source))), inputs)
+    ratios = {
+        name: float(ratio)
+        for name, _, ratio in (part.rpartition(" ") for part in choice.notes[0].partition(": ")[2].split(", "))
+    }
+    chosen = f"{choice.plan.scope}/{choice.plan.ranges}/{choice.plan.biases}"
+    assert ratios[chosen] == max(ratio for name, ratio in ratios.items() if name.startswith(choice.plan.scope))
+    assert len(ratios) == 6
+
+
+def test_fewer_than_eight_images_are_not_split(source: Path, inputs: np.ndarray) -> None:
+    choice = choose(onnx_static.Graph(onnx_static.load(str(source))), inputs[:7])
+    assert choice.notes == () and choice.plan.ranges == "minimum and maximum"
+
+
+def test_group_normalisation_keeps_its_float_islands(inputs: np.ndarray, tmp_path: Path) -> None:
+    path = onnx_models.convolutional(tmp_path / "group.onnx", group_norm=True)
+    made = quantize_onnx.quantise(path, "int8", tmp_path / "int8.onnx", inputs)
+    assert made.recipe.startswith("convolutions and matrix products only")
+    assert sqnr_db(run(tmp_path / "int8.onnx", inputs), run(path, inputs)) > 25
+
+
+def test_an_unknown_target_is_refused(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="unknown target x86: known are any, x86-vnni, arm"):
+        quantize_onnx.quantise(source, "int8", tmp_path / "x.onnx", target="x86")

@@ -1,0 +1,78 @@
+"""int8 weights whose products no processor saturates, with as many of the 8 bits as that leaves.
+
+x86 processors without VNNI multiply unsigned activations (0..255) by signed weights and add NEIGHBOURING pairs of
+products in 16 bits that saturate: 255 (w0 + w1) must stay within -32768..32767, so two neighbours of one sign may sum
+to 128 at most. Neighbours are consecutive inputs of one output: channels of a pixel, in the order kernel row, kernel
+column, channel; depthwise kernels add in 32 bits. (Tried with onnxruntime's own kernels on an emulated Haswell.)
+Seven bits for all weights (`reduce_range`) hold the same promise and lose one bit of every weight for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+PAIR = 128
+MOST = 127
+STEPS = 17
+
+Real = npt.NDArray[np.float64]
+
+
+def quantise_channels(rows: npt.NDArray[np.float32], safe: bool = True) -> tuple[npt.NDArray[np.int8], Real]:
+    """Return integers and scales for `rows` (output channels, inputs in the kernel's order): row = integer * scale.
+
+    With `safe` no two neighbours saturate; each channel's scale is the one of least squared error under that rule.
+    """
+    real = np.asarray(rows, np.float64)
+    plain = np.maximum(np.abs(real).max(axis=1), 1e-12) / MOST
+    if not safe:
+        return np.clip(np.rint(real / plain[:, None]), -MOST, MOST).astype(np.int8), plain
+    widest = np.maximum(plain, _largest_pair(real) / PAIR)
+    best, scale = np.full(len(real), np.inf), plain.copy()
+    integers = np.zeros(real.shape, np.int8)
+    for share in np.linspace(0, 1, STEPS):
+        trial = plain + share * (widest - plain)
+        rounded = _within(np.clip(np.rint(real / trial[:, None]), -MOST, MOST))
+        error = np.square(rounded * trial[:, None] - real).sum(axis=1)
+        better = error < best
+        best[better], scale[better], integers[better] = error[better], trial[better], rounded[better]
+    return integers, scale
+
+
+def saturates(integers: npt.NDArray[np.integer]) -> bool:
+    """Tell whether two neighbours of `integers` (output channels, inputs) can overflow 16 bits."""
+    pairs = _pairs(np.asarray(integers, np.int64))
+    positive, negative = np.maximum(pairs, 0).sum(axis=2), np.minimum(pairs, 0).sum(axis=2)
+    return bool(positive.max(initial=0) > PAIR or negative.min(initial=0) < -PAIR)
+
+
+def product(activations: npt.NDArray[np.uint8], integers: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """Return (n, inputs) x (outputs, inputs) -> (n, outputs) as a processor without VNNI computes it: an emulation."""
+    left, right = _pairs(activations.astype(np.int64)), _pairs(integers.astype(np.int64))
+    sums = np.einsum("npk,opk->nop", left, right)
+    clipped: npt.NDArray[np.int64] = np.clip(sums, -32768, 32767).sum(axis=2)
+    return clipped
+
+
+def _pairs(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    padded = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2)))
+    return padded.reshape(len(rows), -1, 2)
+
+
+def _largest_pair(real: Real) -> Real:
+    padded = np.pad(real, ((0, 0), (0, real.shape[1] % 2))).reshape(len(real), -1, 2)
+    positive, negative = np.maximum(padded, 0).sum(axis=2), -np.minimum(padded, 0).sum(axis=2)
+    largest: Real = np.maximum(positive, negative).max(axis=1)
+    return largest
+
+
+def _within(rounded: Real) -> Real:
+    """Return integers whose pairs of one sign sum to PAIR at most: the excess comes off both."""
+    width = rounded.shape[1]
+    pairs = np.pad(rounded, ((0, 0), (0, width % 2))).reshape(len(rounded), -1, 2)
+    excess = np.maximum(np.abs(pairs.sum(axis=2)) - PAIR, 0) * (np.prod(np.sign(pairs), axis=2) > 0)
+    most = np.argmax(np.abs(pairs), axis=2)
+    taken = np.where(np.arange(2) == most[..., None], np.ceil(excess / 2)[..., None], np.floor(excess / 2)[..., None])
+    within: Real = (pairs - np.sign(pairs) * taken).reshape(len(rounded), -1)[:, :width]
+    return within

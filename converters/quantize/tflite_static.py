@@ -1,0 +1,217 @@
+"""A float32 .tflite and ranges -> the integer graph by ai-edge-quantizer; tensors watched, biases corrected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.tools import flatbuffer_utils
+
+from edgebench.converters.quantize.ranges import Observed, Range
+from edgebench.converters.quantize.tflite import apply_rules, read_graph, static_rules, wide_enough
+from edgebench.records import TensorSpec
+from edgebench.runner.preprocess import to_input, to_real
+
+PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+BIAS_TYPES: dict[str, Any] = {"INT32": np.int32, "INT64": np.int64}
+ALIVE = 0.25
+"""A fused activation passes a bias's shift on for the share of values between its ends; taken as this at least."""
+
+
+def observe(content: bytes, inputs: npt.NDArray[np.float32]) -> dict[str, Observed]:
+    """Run the float graph on every input and return what each float activation was."""
+    model = read_graph(content)
+    graph = model.subgraphs[0]
+    made = {int(index) for operator in graph.operators for index in operator.outputs}
+    watched = {
+        index: graph.tensors[index].name.decode(errors="replace")
+        for index in sorted(made | {int(i) for i in graph.inputs})
+        if flatbuffer_utils.type_to_name(graph.tensors[index].type) == "FLOAT32"
+    }
+    found = {name: Observed() for name in watched.values()}
+    for interpreter in _runs(content, inputs):
+        for index, name in watched.items():
+            values = interpreter.get_tensor(index)
+            if values.size:
+                found[name].add(values)
+    return {name: seen for name, seen in found.items() if seen.samples}
+
+
+def build(
+    content: bytes, ranges: Mapping[str, Range], bits: int = 8, scope: str = "every", floating: Iterable[str] = ()
+) -> bytes:
+    """Return the integer graph with activations in `ranges`; operators with an output in `floating` stay float."""
+    rules = static_rules(bits, scope)
+    for name in floating:
+        rules.append({"regex": f"^{re.escape(name)};?$", "operation": "*", "algorithm_key": "no_quantize"})
+    found = {
+        name: wide_enough({"min": np.array([[low]], np.float32), "max": np.array([[high]], np.float32)}, bits)
+        for name, (low, high) in ranges.items()
+    }
+    return apply_rules(content, rules, found)
+
+
+def outputs(content: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the first output (n, ..) as real numbers, one image at a time, with the runtime's own fast kernels."""
+    interpreter = Interpreter(model_content=content, num_threads=2)
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    rows = []
+    for row in inputs:
+        interpreter.set_tensor(source["index"], to_input(row[None], spec(source)))
+        interpreter.invoke()
+        rows.append(to_real(interpreter.get_tensor(target["index"]), spec(target)))
+    return np.concatenate(rows)
+
+
+def cut(content: bytes) -> bytes:
+    """Return the graph ending before its last softmax or sigmoid; as it is where it ends otherwise."""
+    model = read_graph(content)
+    graph = model.subgraphs[0]
+    makers = {int(index): operator for operator in graph.operators for index in operator.outputs}
+    found = makers.get(int(graph.outputs[0]))
+    while found is not None and _kind(model, found) in ("QUANTIZE", "DEQUANTIZE"):
+        found = makers.get(int(found.inputs[0]))
+    if found is None or _kind(model, found) not in ("SOFTMAX", "LOGISTIC"):
+        return content
+    graph.outputs = [int(found.inputs[0])]
+    model.signatureDefs = None
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def repacked(content: bytes) -> bytes:
+    """Return the same graph as the flatbuffer library writes it."""
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(read_graph(content)))
+
+
+def spec(details: Any) -> TensorSpec:
+    """Return what the interpreter says of one tensor as a record."""
+    scale, zero_point = details["quantization"]
+    shape = tuple(int(edge) for edge in details["shape"])
+    return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name, float(scale), int(zero_point))
+
+
+def product_outputs(content: bytes) -> list[str]:
+    """Return the names of the outputs of every convolution and matrix product with a bias, in the graph's order."""
+    model = read_graph(content)
+    graph = model.subgraphs[0]
+    return [
+        graph.tensors[operator.outputs[0]].name.decode(errors="replace")
+        for operator in graph.operators
+        if _kind(model, operator) in PRODUCTS and len(operator.inputs) == 3 and operator.inputs[2] >= 0
+    ]
+
+
+def means(content: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
+    """Return (mean a channel, share of values between the ends of a fused activation a channel) of named tensors."""
+    model = read_graph(content)
+    graph = model.subgraphs[0]
+    wanted = set(names)
+    places = {
+        int(operator.outputs[0]): graph.tensors[operator.outputs[0]].name.decode(errors="replace")
+        for operator in graph.operators
+        if graph.tensors[operator.outputs[0]].name.decode(errors="replace") in wanted
+    }
+    totals: dict[str, Any] = {name: [0.0, 0.0] for name in places.values()}
+    details: dict[int, Any] = {}
+    for interpreter in _runs(content, inputs):
+        details = details or {item["index"]: item for item in interpreter.get_tensor_details()}
+        for index, name in places.items():
+            raw = interpreter.get_tensor(index)
+            real = to_real(raw.reshape(1, -1), spec(details[index])).reshape(-1, raw.shape[-1])
+            inside = (real > real.min()) & (real < real.max())
+            totals[name][0] = totals[name][0] + real.mean(axis=0, dtype=np.float64)
+            totals[name][1] = totals[name][1] + inside.mean(axis=0)
+    return {name: (total / len(inputs), alive / len(inputs)) for name, (total, alive) in totals.items()}
+
+
+def correct_biases(
+    quantised: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str], reference: Mapping[str, Any]
+) -> bytes:
+    """Return the graph with the integer biases behind the named outputs shifted by their mean error over `inputs`.
+
+    `reference` is `means` of the float graph. What stayed in float, or would overflow, is left as it is.
+    """
+    found = means(quantised, inputs, names)
+    model = read_graph(quantised)
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        name = graph.tensors[operator.outputs[0]].name.decode(errors="replace")
+        if name not in found or name not in reference or len(operator.inputs) != 3:
+            continue
+        if _kind(model, operator) in PRODUCTS:
+            fused = getattr(operator.builtinOptions, "fusedActivationFunction", 0)
+            shift = reference[name][0] - found[name][0]
+            _shift(model, graph, operator, shift / np.maximum(reference[name][1], ALIVE) if fused else shift)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _shift(model: Any, graph: Any, operator: Any, shift: npt.NDArray[np.float64]) -> None:
+    source, weights, bias = (graph.tensors[index] for index in operator.inputs)
+    dtype = BIAS_TYPES.get(flatbuffer_utils.type_to_name(bias.type))
+    if dtype is None or sum(tensor.buffer == bias.buffer for tensor in graph.tensors) > 1:
+        return
+    scale = source.quantization.scale[0] * np.asarray(weights.quantization.scale, np.float64)
+    buffer = model.buffers[bias.buffer]
+    values = np.frombuffer(bytes(buffer.data), dtype).astype(np.float64) + np.rint(shift / scale)
+    bounds = np.iinfo(np.int32)
+    if np.isfinite(values).all() and values.min() >= bounds.min / 2 and values.max() <= bounds.max / 2:
+        buffer.data = np.frombuffer(values.astype(dtype).tobytes(), np.uint8)
+
+
+def _runs(content: bytes, inputs: npt.NDArray[np.float32]) -> Any:
+    """Yield the interpreter after each input, with every intermediate tensor still there."""
+    interpreter = Interpreter(
+        model_content=content,
+        num_threads=1,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]
+    for row in inputs:
+        interpreter.set_tensor(source["index"], to_input(row[None], spec(source)))
+        interpreter.invoke()
+        yield interpreter
+
+
+def _kind(model: Any, operator: Any) -> str:
+    return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+
+
+class Graph:
+    """A float .tflite as a `choice.Backend`."""
+
+    def __init__(self, content: bytes, bits: int = 8) -> None:
+        self._content, self._bits = content, bits
+        self._products = product_outputs(content)
+
+    def observe(self, inputs: npt.NDArray[np.float32]) -> dict[str, Observed]:
+        """Return what every activation was on `inputs`."""
+        return observe(self._content, inputs)
+
+    def build(self, ranges: Mapping[str, Range], scope: str, floating: Iterable[str] = ()) -> bytes:
+        """Return the integer graph."""
+        return build(self._content, ranges, self._bits, scope, floating)
+
+    def corrected(
+        self, made: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str], reference: Mapping[str, Any]
+    ) -> bytes:
+        """Return the graph with the named products' biases corrected."""
+        return correct_biases(made, inputs, names, reference)
+
+    def products(self) -> list[str]:
+        """Return the names of the outputs of the products with a bias."""
+        return self._products
+
+    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
+        """Return the float graph's means."""
+        return means(self._content, inputs, names)
+
+    def logits(self, made: bytes | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the logits of a graph, of the float graph where it is None."""
+        return outputs(cut(self._content if made is None else made), inputs)
