@@ -121,8 +121,8 @@ def test_the_label_int8_is_refused_where_it_would_lie(small: Path) -> None:
 
 def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
-    from edgebench.converters.keras import converter, frozen_graph
-    from edgebench.converters.keras.frozen_graph import Graph
+    from edgebench.converters.keras import frozen_graph
+    from edgebench.converters.keras.converter import Graph
     from tests.models.keras_models import layers
 
     pixels = keras.Input((8, 8, 3))
@@ -148,7 +148,6 @@ def test_transformers_are_told_from_convolutional_nets(small: Path, tmp_path: Pa
     found = quantize_tflite.audit((tmp_path / "int8.tflite").read_bytes())
     assert "SOFTMAX" in found.floating and "FULLY_CONNECTED" not in found.floating
     assert np.isfinite(lite(tmp_path / "int8.tflite", inputs)).all()
-    del converter
 
 
 def test_activations_are_fused(small: Path) -> None:
