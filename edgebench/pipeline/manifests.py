@@ -39,9 +39,8 @@ class Order:
 
     def key(self, variant: str) -> str:
         """The cache key of one variant."""
-        return cache.conversion_key(
-            self.source, self.preprocessing, variant, self.images.calibration, self.labels, self.target
-        )
+        calibration = self.images.calibration
+        return cache.conversion_key(self.source, self.preprocessing, variant, calibration, self.labels, self.target)
 
 
 @dataclass(frozen=True)
