@@ -26,8 +26,11 @@ from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.manifests import Order
 from edgebench.records import OK, Artifact
-from tests.models.huggingface import ARCHITECTURES, checkpoint
+from tests.models.huggingface import ARCHITECTURES, MORE, checkpoint
+from tests.models.timm_models import TIMM
 
+ROWS = {**{name: each.model for name, each in {**ARCHITECTURES, **MORE}.items()}, **dict.fromkeys(TIMM, "timm")}
+"""architecture -> the class behind it."""
 FLOAT = ("savedmodel:float32", "tflite:float32", "onnx:float32")
 QUANTISED = ("tflite:dynamic", "tflite:int8", "tflite:int16x8", "onnx:dynamic", "onnx:int8")
 IMAGES = 16
@@ -48,7 +51,7 @@ This page is written by `python -m benchmarks.architectures --write docs/archite
 def main() -> int:
     """Convert and print; return the exit code."""
     parser = argparse.ArgumentParser(description="Convert every Hugging Face architecture to every format.")
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(ARCHITECTURES)}; default: all")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
     parser.add_argument("--write", type=Path, help="also write the page to this file")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -56,7 +59,7 @@ def main() -> int:
     page, failures, reasons = [INTRODUCTION, *_head()], 0, []
     for line in page:
         print(line)
-    for name in arguments.names or ARCHITECTURES:
+    for name in arguments.names or ROWS:
         artifacts = _artifacts(name)
         page.append(_row(name, artifacts))
         print(page[-1], flush=True)
@@ -92,7 +95,7 @@ def _row(name: str, artifacts: list[Artifact]) -> str:
     by_variant = {artifact.variant: artifact for artifact in artifacts}
     cells = [_cell(by_variant[variant]) for variant in (*FLOAT, *QUANTISED)]
     recipe = "mixed" if by_variant["tflite:int8"].recipe.startswith("convolutions") else "full"
-    return f"| {' | '.join([name, ARCHITECTURES[name].model, *cells, recipe])} |"
+    return f"| {' | '.join([name, ROWS[name], *cells, recipe])} |"
 
 
 def _cell(artifact: Artifact) -> str:

@@ -11,9 +11,12 @@ import torch
 import transformers
 
 import edgebench.converters.huggingface.torchvision_operators  # noqa: F401 (before transformers loads a model)
+from tests.models.timm_models import TIMM, timm_checkpoint
 
 CLASSES = 10
 TRANSFORMER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+WITHOUT_WIDTH = {key: value for key, value in TRANSFORMER.items() if key != "intermediate_size"}
+VISION = {"image_size": 32, "patch_size": 8, **TRANSFORMER}
 CONVOLUTIONAL = {"embedding_size": 8, "hidden_sizes": [16, 24, 32], "depths": [1, 1, 1]}
 LEVIT = {
     "hidden_sizes": [16, 24, 32],
@@ -54,7 +57,7 @@ ARCHITECTURES = {
         Architecture(
             "dinov2",
             "Dinov2ForImageClassification",
-            {"patch_size": 8, "mlp_ratio": 2, **{k: v for k, v in TRANSFORMER.items() if k != "intermediate_size"}},
+            {"patch_size": 8, "mlp_ratio": 2, **WITHOUT_WIDTH},
         ),
         Architecture(
             "swin",
@@ -105,6 +108,144 @@ ARCHITECTURES = {
 }
 
 
+MORE = {
+    each.name: each
+    for each in (
+        Architecture(
+            "convnextv2",
+            "ConvNextV2ForImageClassification",
+            {"patch_size": 2, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]},
+        ),
+        Architecture(
+            "swinv2",
+            "Swinv2ForImageClassification",
+            {"patch_size": 2, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4},
+        ),
+        Architecture(
+            "dinov2-registers",
+            "Dinov2WithRegistersForImageClassification",
+            {
+                "patch_size": 8,
+                "mlp_ratio": 2,
+                "num_register_tokens": 2,
+                **WITHOUT_WIDTH,
+            },
+        ),
+        Architecture("siglip", "SiglipForImageClassification", {"vision_config": VISION}),
+        Architecture("clip", "CLIPForImageClassification", {"vision_config": VISION}),
+        Architecture("metaclip2", "MetaClip2ForImageClassification", {"vision_config": VISION}),
+        Architecture(
+            "segformer",
+            "SegformerForImageClassification",
+            {
+                "hidden_sizes": [8, 16, 24, 32],
+                "depths": [1, 1, 1, 1],
+                "num_attention_heads": [1, 1, 2, 2],
+                "decoder_hidden_size": 16,
+            },
+        ),
+        Architecture(
+            "focalnet",
+            "FocalNetForImageClassification",
+            {
+                "patch_size": 2,
+                "embed_dim": 8,
+                "depths": [1, 1],
+                "focal_levels": [2, 2],
+                "focal_windows": [3, 3],
+                "hidden_sizes": [8, 16],
+            },
+        ),
+        Architecture(
+            "hgnet_v2",
+            "HGNetV2ForImageClassification",
+            {
+                "embedding_size": 8,
+                "hidden_sizes": [16, 24, 32, 40],
+                "depths": [1, 1, 1, 1],
+                "stem_channels": [3, 8, 8],
+                "stage_in_channels": [8, 16, 24, 32],
+                "stage_mid_channels": [8, 8, 16, 16],
+                "stage_out_channels": [16, 24, 32, 40],
+                "stage_num_blocks": [1, 1, 1, 1],
+                "stage_numb_of_layers": [2, 2, 2, 2],
+                "stage_downsample": [False, True, True, True],
+                "stage_light_block": [False, False, True, True],
+                "stage_kernel_size": [3, 3, 5, 5],
+            },
+        ),
+        Architecture(
+            "pvt",
+            "PvtForImageClassification",
+            {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 2, 2]},
+            size=64,
+        ),
+        Architecture(
+            "pvt_v2",
+            "PvtV2ForImageClassification",
+            {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1], "num_attention_heads": [1, 1, 2, 2]},
+            size=64,
+        ),
+        Architecture(
+            "hiera",
+            "HieraForImageClassification",
+            {"image_size": [64, 64], "embed_dim": 16, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4]},
+            size=64,
+        ),
+        Architecture(
+            "swiftformer",
+            "SwiftFormerForImageClassification",
+            {"depths": [1, 1, 1, 1], "embed_dims": [16, 24, 32, 48]},
+            size=64,
+        ),
+        Architecture("vit_msn", "ViTMSNForImageClassification", {"patch_size": 8, **TRANSFORMER}),
+        Architecture("data2vec", "Data2VecVisionForImageClassification", {"patch_size": 8, **TRANSFORMER}),
+        Architecture(
+            "bit",
+            "BitForImageClassification",
+            {"embedding_size": 32, "hidden_sizes": [32, 64], "depths": [1, 1], "num_groups": 8},
+        ),
+        Architecture(
+            "textnet",
+            "TextNetForImageClassification",
+            {
+                "stem_out_channels": 8,
+                "conv_layer_kernel_sizes": [[[3, 3]], [[3, 3]], [[3, 1]], [[1, 3]]],
+                "conv_layer_strides": [[1], [2], [2], [2]],
+                "hidden_sizes": [8, 8, 16, 24, 32],
+            },
+            size=64,
+        ),
+        Architecture(
+            "perceiver",
+            "PerceiverForImageClassificationLearned",
+            {
+                "num_latents": 8,
+                "d_latents": 32,
+                "d_model": 32,
+                "num_blocks": 1,
+                "num_self_attends_per_block": 1,
+                "num_self_attention_heads": 2,
+                "num_cross_attention_heads": 1,
+            },
+        ),
+        Architecture(
+            "mobilevitv2",
+            "MobileViTV2ForImageClassification",
+            {"width_multiplier": 0.25, "n_attn_blocks": [1, 1, 1]},
+            size=64,
+        ),
+        Architecture("ijepa", "IJepaForImageClassification", {"patch_size": 8, **TRANSFORMER}),
+        Architecture(
+            "donut-swin",
+            "DonutSwinForImageClassification",
+            {"patch_size": 2, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4},
+        ),
+    )
+}
+"""Rows of the table of architectures that the tests do not convert one by one."""
+
+
 def enliven(network: Any, size: int) -> Any:
     """Redraw every weight so that signals keep their variance to the end: as built, many such nets give 1e-30.
 
@@ -148,6 +289,8 @@ def save(network: Any, folder: Path, size: int, **processor: Any) -> Path:
 
 
 def checkpoint(name: str, folder: Path) -> Path:
-    """Write the checkpoint of one of ARCHITECTURES into `folder`."""
-    architecture = ARCHITECTURES[name]
+    """Write the checkpoint of one of ARCHITECTURES, MORE or TIMM into `folder`."""
+    if name in TIMM:
+        return timm_checkpoint(name, folder)
+    architecture = {**ARCHITECTURES, **MORE}[name]
     return save(architecture.network(), folder, architecture.size)
