@@ -88,14 +88,13 @@ def newest_only(results: Iterable[Result]) -> tuple[list[Result], list[Result]]:
     for result in ordered:
         same = kept.setdefault(_measurement(result), [])
         (replaced if any(_same_place(result, other) for other in same) else same).append(result)
-    return sorted((result for same in kept.values() for result in same), key=_reading_order), replaced
+    known = {variant: place for place, variant in enumerate(registry.all_variants())}
 
+    def reading_order(result: Result) -> tuple[str, str, int, str, str]:
+        artifact = result.artifact
+        return artifact.model, result.device, known.get(artifact.variant, len(known)), artifact.variant, result.created
 
-def _reading_order(result: Result) -> tuple[str, str, int, str, str]:
-    variant = result.artifact.variant
-    known = registry.all_variants()
-    place = known.index(variant) if variant in known else len(known)
-    return result.artifact.model, result.device, place, variant, result.created
+    return sorted((result for same in kept.values() for result in same), key=reading_order), replaced
 
 
 def _measurement(result: Result) -> Hashable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgebench.results.derived import Derived
 from edgebench.results.figure import Basis, Interval, Unit, figure, share_interval
 from edgebench.results.words import EMULATED, drop_words, stability_words
+from edgebench.variants import FORMATS, PRECISIONS
 
 MACHINE, IMAGES, ARTIFACT, IDENTITY = Basis.MACHINE, Basis.IMAGES, Basis.ARTIFACT, Basis.IDENTITY
 MS, BYTES, SHARE, NATS, COUNT, TEXT = Unit.MILLISECONDS, Unit.BYTES, Unit.SHARE, Unit.NATS, Unit.COUNT, Unit.TEXT
@@ -28,11 +29,13 @@ class ContractFigures:
     """What it is, what it weighs, what it loses, what it costs."""
 
     model: str = figure(IDENTITY, TEXT, lambda d: d.result.artifact.model, "Name of the source model as it was given.")
-    format: str = figure(IDENTITY, TEXT, lambda d: d.result.artifact.format, "savedmodel, tflite or onnx.")
+    format: str = figure(
+        IDENTITY, TEXT, lambda d: d.result.artifact.format,
+        f"{', '.join(FORMATS)}; others with the package that adds them.",
+    )  # fmt: skip
     precision: str = figure(
         IDENTITY, TEXT, lambda d: d.result.artifact.precision,
-        "float32; float16; dynamic (int8 weights, float activations); int8 (integers throughout, calibrated); int16x8 "
-        "(int8 weights, int16 activations).",
+        "; ".join(f"{one.name} ({one.words})" for one in PRECISIONS.values()) + ".",
     )  # fmt: skip
     device: str = figure(IDENTITY, TEXT, lambda d: d.result.device, "Where it ran.")
     runtime: str = figure(IDENTITY, TEXT, lambda d: d.result.runtime, "What ran it.")

@@ -67,6 +67,25 @@ def test_too_old_and_too_new_are_told_apart(out, version, word):
         load_results([out])
 
 
+@pytest.mark.parametrize("accuracy", [True, False])
+def test_a_result_of_version_1_is_read(tmp_path, accuracy):
+    """It had one evaluation in three fields; `accuracy` is null where the cell failed before it was scored."""
+    result = make_result()
+    [evaluation] = result.evaluations
+    old = {**to_dict(result), "version": 1, "outputs": "x.npy", "evaluation": to_dict(evaluation.data)}
+    del old["evaluations"]
+    old["accuracy"] = to_dict(evaluation.accuracy) if accuracy else None
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    [read] = load_results([tmp_path])
+    expected = dataclasses.replace(evaluation, outputs="x.npy", **({} if accuracy else {"accuracy": None}))
+    assert read == dataclasses.replace(result, evaluations=(expected,))
+    (tmp_path / "old.json").write_text(json.dumps({**old, "evaluation": None, "accuracy": None, "outputs": ""}))
+    assert load_results([tmp_path])[0].evaluations == ()
+    (tmp_path / "old.json").write_text(json.dumps({**old, "surprise": 1}))
+    with pytest.raises(UsageError, match="surprise"):
+        load_results([tmp_path])
+
+
 def test_wrong_types_and_unknown_fields_are_refused(out):
     for change in (
         {"status": 3},
