@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.converters.base import ANY
-from edgebench.files import size_bytes
+from edgebench.files import read_record, size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
-from edgebench.records import Artifact, Preprocessing, Source
+from edgebench.records import Artifact, Preprocessing, Source, TrainingRecord
 from edgebench.runner.preprocess import guess_layout
 from edgebench.variants import is_calibrated, parts
 
+TRAINING = "training.json"
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
 
 
@@ -60,6 +61,7 @@ def describe(order: Order, variant: str, made: Made) -> Artifact:
     kind, precision = parts(variant)
     verdict, place, event = made.verdict, made.place, made.event
     calibration = order.images.calibration if is_calibrated(precision) else None
+    trained = training_of(order.source)
     return Artifact(
         model=order.name,
         format=kind,
@@ -74,7 +76,7 @@ def describe(order: Order, variant: str, made: Made) -> Artifact:
         output=verdict.output,
         layout=guess_layout(verdict.input.shape) if verdict.input else "",
         output_kind=made.output_kind,
-        labels=order.labels or tuple(made.facts["labels"]),
+        labels=order.labels or tuple(made.facts["labels"]) or (trained.classes if trained else ()),
         preprocessing=made.facts["preprocessing"],
         source=order.source,
         calibration=calibration,
@@ -85,7 +87,18 @@ def describe(order: Order, variant: str, made: Made) -> Artifact:
         tools=cache.tool_versions(order.source.converter, kind),
         seconds=round(event["seconds"], 3),
         key=order.key(variant),
+        training=trained,
     )
+
+
+def training_of(source: Source) -> TrainingRecord | None:
+    """Return how `edgebench train` made the source model: the training.json beside it, if it speaks of this one."""
+    path = Path(source.spec)
+    record = (path if path.is_dir() else path.parent) / TRAINING
+    if not path.exists() or not record.is_file():
+        return None
+    found = read_record(TrainingRecord, record)
+    return found if found.source_sha256 == source.sha256 else None
 
 
 def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:

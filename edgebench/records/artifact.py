@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Optional
 
+from edgebench.records.training import TrainingRecord
 from edgebench.records.vocabulary import RECORD_VERSION, STRICT
 
 
@@ -101,6 +102,7 @@ class Artifact:
     tools: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     key: str = ""  # the cache key: source, options, calibration and tool versions
+    training: Optional[TrainingRecord] = None  # where `edgebench train` made the source model
     version: int = RECORD_VERSION
 
     @property

@@ -14,6 +14,7 @@ from edgebench.report.charts import charts
 from edgebench.report.content import Group, Report
 from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
 from edgebench.report.environments import environments
+from edgebench.report.learning import learned
 from edgebench.report.operators import operators
 from edgebench.report.panels import COLOURS, SHAPES, Chart
 from edgebench.results.figures import FIGURES, Row
@@ -60,6 +61,7 @@ def html_text(report: Report) -> str:
         shapes=[name for name in SHAPES if any(row.format == name for row in report.rows)],
         environments=environments(report.results),
         operators=operators(report.results),
+        learned=learned(report.results),
         real_drop=real_drop,
         descriptions=[(figure.name, figure.description) for figure in FIGURES.values()],
         kinds={chart.kind for chart in drawn},
