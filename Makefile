@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := UV_FIND_LINKS="$(PIP_FIND_LINKS)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --compile-bytecode \
 	--python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check docs format virtual-pi clean help
+.PHONY: demo test check docs dist constraints install-check format virtual-pi clean help
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,20 @@ check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 
 docs: $(VENV)/.all  ## Write docs/commands.md from the commands
 	$(BIN)/python -m edgebench.cli.reference > docs/commands.md
+
+dist: $(VENV)/.all  ## Build the source archive and the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+# uv takes versions whose upper bound of Python it overlooks, and pip then refuses: such a line stays out.
+constraints: $(VENV)/bin/uv  ## Resolve the newest versions of everything and write constraints.txt
+	{ sed '/^[^#]/,$$d' constraints.txt; \
+	  UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(BIN)/uv pip compile --quiet --no-header --no-annotate --all-extras setup.cfg \
+	  | grep -v -e '^backports-strenum==' -e '^edgebench'; } > constraints.new
+	mv constraints.new constraints.txt
+
+install-check: $(VENV)/bin/uv  ## Try every installation line of the README with pip, each in a fresh environment (slow)
+	$(PYTHON) -m tests.installation
 
 format: $(VENV)/.all  ## Format the code
 	$(BIN)/ruff check --fix

@@ -79,6 +79,7 @@ class Worker:
             labels=list(model.labels),
             parameters=model.parameters,
             preprocessing=model.preprocessing.__dict__,
+            notes=list(model.notes),
         )
         for variant in self._request["variants"]:
             self.emit("started", variant=variant)

@@ -67,7 +67,7 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
     """
     loaded = keras_loading.load(source)
     graph = Graph(loaded.call, loaded.variables, loaded.keep, loaded.shape)
-    preprocessing = _preprocessing(source, graph, preprocessing)
+    preprocessing = _preprocessing(source, graph, preprocessing, loaded.takes_bytes)
     height, width, channels = loaded.shape
     if preprocessing.channels != "L" and channels == 1:
         preprocessing = keras_loading.for_one_channel(preprocessing)
@@ -82,14 +82,15 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         parameters=sum(int(np.prod(variable.shape)) for variable in loaded.variables),
         preprocessing=preprocessing,
         handle=graph,
+        notes=loaded.notes,
     )
 
 
-def _preprocessing(source: Source, graph: Graph, given: Preprocessing | None) -> Preprocessing:
+def _preprocessing(source: Source, graph: Graph, given: Preprocessing | None, takes_bytes: bool) -> Preprocessing:
     if source.spec.startswith("keras:"):
         return given or keras_rule(keras_applications.parse(source.spec).module)
     name = Path(source.spec).name
-    scaling = inside.read_scaling(graph.call, graph.spec)
+    scaling = inside.BYTES if takes_bytes else inside.read_scaling(graph.call, graph.spec)
     if given is None:
         return inside.rule_of(scaling, name, looks_like(source))
     inside.refuse_scaling_twice(scaling, given, name)

@@ -58,6 +58,10 @@ class Scaling:
         return f"(x - {self.mean:.4g}) / {self.unit:.4g}"
 
 
+BYTES = Scaling(0.0, 255.0)
+"""Of a model whose input is uint8, whatever it does to it."""
+
+
 def rule_of(scaling: Scaling | None, name: str, looks_like: str = "") -> Preprocessing:
     """Return the rule `none` where the model scales pixels of 0 to 255 by itself.
 

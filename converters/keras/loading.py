@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,8 @@ import tensorflow as tf
 
 from edgebench.converters import sources
 from edgebench.converters.keras import applications as keras_applications
+from edgebench.converters.keras import usual
+from edgebench.converters.keras.usual import Loaded
 from edgebench.errors import UsageError
 from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
@@ -25,18 +25,8 @@ from edgebench.runner.preprocess import normalise
 
 SEED = 20_240_229  # of random weights: the reference and every conversion must see the same model
 SETTLING_IMAGES = 8
+FLOATS = ("float32", "float16", "bfloat16")
 FORBIDDEN_OPS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "SaveV2", "LoadLibrary")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model as a function of a float32 NHWC batch, with the `tf.Variable`s it reads."""
-
-    call: Callable[[Any], Any]
-    variables: list[Any]
-    keep: Any
-    shape: tuple[int, int, int]  # height, width, channels
-    classes: int
 
 
 def load(source: Source) -> Loaded:
@@ -154,17 +144,23 @@ def _h5_config(path: Path) -> Any:
 
 def _from_model(model: Any, name: str, size: str) -> Loaded:
     inputs, outputs = _tensors(model, name)
-    shape = _image_shape(tuple(inputs[0].shape), name, size)
-    classes = _classes(tuple(outputs[0].shape), name)
-    if keras.backend.standardize_dtype(inputs[0].dtype) not in ("float32", "float16", "bfloat16"):
-        raise UsageError(f"{name} takes {inputs[0].dtype} input; edgebench converts models with float input")
-    model = _in_float32(model)
-    return Loaded(
-        call=lambda image: _single(model(image, training=False)),
-        variables=[variable.value for variable in model.variables],
-        keep=model,
-        shape=shape,
-        classes=classes,
+    _image_shape(tuple(inputs[0].shape), name, size)
+    _classes(tuple(outputs[0].shape), name)
+    dtype = keras.backend.standardize_dtype(inputs[0].dtype)
+    if dtype not in (*FLOATS, "uint8"):
+        raise UsageError(f"{name} takes {dtype} input; edgebench converts models with float or uint8 input")
+    model = _in_float32(model, dtype == "uint8")
+    return usual.loaded(
+        Loaded(
+            call=lambda image: _single(model(image, training=False)),
+            variables=[variable.value for variable in model.variables],
+            keep=model,
+            shape=_image_shape(tuple(inputs[0].shape), name, size),
+            classes=_classes(tuple(outputs[0].shape), name),
+            takes_bytes=dtype == "uint8",
+        ),
+        name,
+        without_channel=len(inputs[0].shape) == 3,
     )
 
 
@@ -182,6 +178,8 @@ def _tensors(model: Any, name: str) -> tuple[list[Any], list[Any]]:
 
 
 def _image_shape(shape: tuple[int | None, ...], name: str, size: str) -> tuple[int, int, int]:
+    if len(shape) == 3 and all(edge is not None and edge > 3 for edge in shape[1:]):
+        shape = (*shape, 1)  # (28, 28): grey images that go without a dimension for it
     if len(shape) != 4:
         raise UsageError(f"{name} takes input of shape {shape}; an image classifier takes (batch, height, width, 3)")
     _, height, width, channels = shape
@@ -202,20 +200,20 @@ def _image_shape(shape: tuple[int | None, ...], name: str, size: str) -> tuple[i
 def _classes(shape: tuple[int | None, ...], name: str) -> int:
     if len(shape) != 2 or shape[1] is None:
         raise UsageError(f"{name} gives output of shape {shape}; a classifier gives (batch, classes)")
-    if shape[1] < 2:
-        raise UsageError(
-            f"{name} gives one score (a single sigmoid, or a regression): edgebench compares classes. Give it two "
-            "outputs, for example concatenate([1 - p, p])"
-        )
     return int(shape[1])
 
 
-def _in_float32(model: Any) -> Any:
-    """Return the model computing in float32: one trained in mixed precision keeps float32 weights anyway."""
+def _in_float32(model: Any, takes_bytes: bool = False) -> Any:
+    """Return the model computing in float32: one trained in mixed precision keeps float32 weights anyway.
+
+    One that takes uint8 takes the same numbers as float32, as every artifact does.
+    """
     policies = {layer.dtype_policy.name for layer in model._flatten_layers() if hasattr(layer, "dtype_policy")}
-    if not any(name.startswith("mixed_") for name in policies):
+    if not takes_bytes and not any(name.startswith("mixed_") for name in policies):
         return model
     text = json.dumps(keras.saving.serialize_keras_object(model))
+    if takes_bytes:
+        text = text.replace('"dtype": "uint8"', '"dtype": "float32"')
     for policy in ("mixed_float16", "mixed_bfloat16"):
         text = text.replace(f'"{policy}"', '"float32"')
     copy = keras.saving.deserialize_keras_object(json.loads(text))
@@ -243,14 +241,17 @@ def _from_savedmodel(path: Path, size: str) -> Loaded:
             f"{path} has {len(arguments)} inputs and {len(results)} outputs; a classifier of one image has one of each"
         )
     (argument, spec), (result, output) = next(iter(arguments.items())), next(iter(results.items()))
-    shape = _image_shape(tuple(spec.shape.as_list()), str(path), size)
-    classes = _classes(tuple(output.shape.as_list()), str(path))
-    return Loaded(
-        call=lambda image: function(**{argument: image})[result],
-        variables=list(function.variables),
-        keep=module,
-        shape=shape,
-        classes=classes,
+    return usual.loaded(
+        Loaded(
+            call=lambda image: function(**{argument: tf.cast(image, spec.dtype)})[result],
+            variables=list(function.variables),
+            keep=module,
+            shape=_image_shape(tuple(spec.shape.as_list()), str(path), size),
+            classes=_classes(tuple(output.shape.as_list()), str(path)),
+            takes_bytes=spec.dtype == tf.uint8,
+        ),
+        str(path),
+        without_channel=len(spec.shape) == 3,
     )
 
 

@@ -236,7 +236,8 @@ def _summary(artifact: Artifact, cached: bool) -> str:
         return f"{head}{artifact.status}: {artifact.reason}"
     parity = "exact" if artifact.parity_db is None else f"{artifact.parity_db:.1f} dB"
     when = "unchanged" if cached else f"{artifact.seconds:.1f} s"
-    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}"
+    worse = "  further from the source model than zeros would be" if (artifact.parity_db or 0) < 0 else ""
+    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}{worse}"
 
 
 def _size(count: int) -> str:

@@ -21,6 +21,7 @@ from edgebench.records import FAILED, NAN, OK, Job, Preprocessing, Run, Settings
 from edgebench.variants import PRECISIONS, parts
 
 TIMEOUT_SECONDS = 900.0
+WORSE_THAN_NOTHING = "parity is {:.1f} dB: its outputs are further from the source model's than zeros would be"
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,12 @@ def judge(run: Run, outputs: npt.NDArray[np.float32], reference: npt.NDArray[np.
     required = PRECISIONS[precision].least_parity_db if precision in PRECISIONS else -math.inf
     if ratio < required:
         return verdict(FAILED, f"parity with the source model is {ratio:.1f} dB, {required:.0f} are required", ratio)
+    worse = (WORSE_THAN_NOTHING.format(ratio),) if ratio < 0 else ()
     spread = float(np.ptp(reference, axis=0).max())
     if np.ptp(outputs, axis=0).max() == 0 < spread:
         step = run.output.scale if run.output is not None and run.output.scale else float(np.abs(reference).max()) / 255
         if spread > 2 * step:
             return verdict(FAILED, "gives the same output for every input of the gate", ratio)
-        return verdict(OK, "", ratio, "the source model's outputs differ by less than one step of the output's scale")
-    return verdict(OK, "", ratio)
+        step_note = "the source model's outputs differ by less than one step of the output's scale"
+        return verdict(OK, "", ratio, *worse, step_note)
+    return verdict(OK, "", ratio, *worse)

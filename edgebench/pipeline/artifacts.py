@@ -52,6 +52,7 @@ def find_artifacts(
         if not here:
             raise UsageError(f"{path} holds no artifact: `edgebench convert MODEL --to all` makes them")
         for item in here:
+            _refuse_other_rule(item, preprocessing)
             found[(item.file or Path(item.artifact.model, item.artifact.variant)).absolute()] = item
     _refuse_namesakes(found)
     return [dataclasses.replace(_audited(item) if audited else item, group=group) for item in found.values()]
@@ -75,6 +76,16 @@ def format_of(path: Path) -> Format | None:
 
 def _named(path: Path) -> Format | None:
     return next((one for one in registry.formats().values() if one.suffix == path.suffix), None)
+
+
+def _refuse_other_rule(item: Found, preprocessing: Preprocessing | None) -> None:
+    """Raise UsageError where the user's rule would be ignored: the file's manifest says how its images are prepared."""
+    own = item.artifact.preprocessing
+    if preprocessing is not None and own is not None and own != preprocessing:
+        raise UsageError(
+            f"--preprocess {preprocessing.rule} is for files without a manifest, and that of {item.artifact.label} "
+            f"says {own.rule}: leave it out, or convert again with it"
+        )
 
 
 def _refuse_namesakes(found: Mapping[Path, Found]) -> None:

@@ -174,6 +174,9 @@ class _Conversion:
     def _write(self, event: dict[str, Any], verdict: Verdict) -> None:
         """Move an artifact that passed to its place, then its manifest; the manifest alone where it did not."""
         variant, made = event["variant"], Path(event["path"])
+        parent = self.found.get(f"{parts(variant)[0]}:{FLOAT}")
+        if verdict.status == OK and parent is not None and parent.status != OK:
+            verdict = Verdict(FAILED, f"made from {parent.variant}, which failed: {parent.reason}")
         place = cache.artifact_path(self.order.folder, self.order.name, variant)
         _remove(place)
         if verdict.status != OK:

@@ -102,7 +102,7 @@ def training_of(source: Source) -> TrainingRecord | None:
 
 
 def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:
-    notes = (*made.event.get("notes", ()), *made.verdict.notes)
+    notes = (*made.facts.get("notes", ()), *made.event.get("notes", ()), *made.verdict.notes)
     if calibrated and made.images:
         notes += made.images.notes
     if calibrated and order.images.calibration and order.images.calibration.kind == RANDOM:

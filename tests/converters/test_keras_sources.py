@@ -121,7 +121,7 @@ def test_models_that_are_no_classifier_of_one_image(converter, models, tmp_path:
     cases = {
         "two": (models.two_inputs(), r"has 2 inputs \(left, right\); edgebench converts classifiers of one image"),
         "image": (models.not_a_classifier(), r"gives output of shape \(None, 8, 8, 3\); a classifier gives"),
-        "score": (models.one_score(), "gives one score .* Give it two outputs"),
+        "score": (models.one_score("linear"), "gives one score that is no sigmoid's"),
         "four": (models.classifier(size=(16, 16, 4)), "takes 4 channels; edgebench reads images of 1 or 3"),
     }
     for name, (model, message) in cases.items():
@@ -249,6 +249,40 @@ def test_what_a_model_does_to_its_pixels_is_read_from_its_graph(converter, tmp_p
 
 def test_a_model_that_rescales_by_itself_needs_no_rule(converter, small_keras: Path) -> None:
     assert load(converter, small_keras, None).preprocessing == Preprocessing("none", channels="L")
+
+
+@pytest.mark.parametrize("kind", ["keras", "savedmodel"])
+def test_one_sigmoid_is_two_classes(converter, models, tmp_path: Path, kind: str) -> None:
+    import numpy as np
+
+    model = models.one_score("sigmoid")
+    path = tmp_path / f"cats.{kind}"
+    model.export(path, verbose=False) if kind == "savedmodel" else model.save(path)
+    images = np.random.default_rng(0).integers(0, 256, (5, *model.input_shape[1:]), np.uint8)
+    found = load(converter, path)
+    outputs = converter.predict(found, images)
+    expected = model.predict(images.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(outputs, np.concatenate([1 - expected, expected], 1), atol=1e-6)
+    assert found.classes == 2 and "[1 - p, p]" in found.notes[0]
+
+
+def test_grey_without_a_channel_and_bytes(converter, tmp_path: Path) -> None:
+    import keras
+    import numpy as np
+    from keras import layers
+
+    flat, inner = keras.Input((28, 28)), keras.Input((16, 16, 3), dtype="uint8")
+    grey = keras.Model(flat, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(flat))))
+    bytes_ = keras.Model(inner, layers.Dense(3)(layers.Flatten()(layers.Rescaling(1 / 255)(inner))))
+    for name, model, shape in (("grey", grey, (28, 28, 1)), ("bytes", bytes_, (16, 16, 3))):
+        model.save(tmp_path / f"{name}.keras")
+        found = load(converter, tmp_path / f"{name}.keras", None)
+        assert (found.height, found.width, found.channels) == shape
+        assert found.preprocessing.rule == "none"
+        images = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
+        expected = model.predict(images.reshape(4, *model.input_shape[1:]), verbose=0)
+        np.testing.assert_allclose(converter.predict(found, images), expected, atol=1e-5)
+        converter.to_tflite(found, tmp_path / f"{name}.tflite")
 
 
 def test_imagenet_weights_offline_are_one_line(converter, monkeypatch, tmp_path: Path) -> None:

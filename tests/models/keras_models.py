@@ -63,6 +63,6 @@ def not_a_classifier() -> Any:
     return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 3, padding="same")])
 
 
-def one_score() -> Any:
-    """A model with a single sigmoid."""
-    return keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(1, "sigmoid")])
+def one_score(activation: str = "sigmoid") -> Any:
+    """A model with a single score."""
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(1, activation)])
