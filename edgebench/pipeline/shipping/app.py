@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from edgebench import __version__, registry
+from edgebench import __version__
 from edgebench.errors import UsageError
 from edgebench.files import read_json, write_bytes, write_json
 from edgebench.pipeline.artifacts import Found
 from edgebench.pipeline.scoring import image_size
+from edgebench.pipeline.shipping.program import program
 from edgebench.pipeline.shipping.proof import hold_against_measured
-from edgebench.records import Artifact, Preprocessing, TensorSpec
+from edgebench.records import Preprocessing, TensorSpec
 
 MODEL, LABELS, PROGRAM = "model.json", "labels.txt", "predict.py"
 WRITTEN_BY = "edgebench ship"
@@ -25,7 +22,7 @@ WRITTEN_BY = "edgebench ship"
 
 @dataclass(frozen=True)
 class AppModel:
-    """model.json: what predict.py must know of the artifact. `size` is (height, width, channels)."""
+    """model.json: what an app in another language must know. `size` is (height, width, channels)."""
 
     written_by: str
     edgebench: str
@@ -65,10 +62,8 @@ def _describe(found: Found) -> AppModel:
     artifact = found.artifact
     if found.file is None:
         raise UsageError(
-            f"{artifact.label} was not made ({artifact.status}: {artifact.reason}): there is nothing to ship"
+            f"{artifact.label} was not made, so it cannot be shipped: {artifact.status}: {artifact.reason}"
         )
-    if not _template_file(artifact.format).is_file():
-        raise UsageError(f"{artifact.label} cannot be shipped: edgebench writes no program for {artifact.format} yet")
     if artifact.preprocessing is None or artifact.input is None or artifact.output is None:
         raise UsageError(
             f"{found.file} has no manifest that says how pixels become its input: ship a file that "
@@ -96,30 +91,10 @@ def _write(folder: Path, found: Found, model: AppModel, labels: tuple[str, ...])
         shutil.copytree(found.file, folder / model.file)
     else:
         shutil.copyfile(found.file, folder / model.file)
-    write_json(folder / MODEL, dataclasses.asdict(model))
+    write_json(folder / MODEL, model)
     lines = (" ".join(label.split()) for label in labels)
     write_bytes(folder / LABELS, "".join(f"{line}\n" for line in lines).encode())
-    write_bytes(folder / PROGRAM, program(found.artifact).encode())
-
-
-def program(artifact: Artifact) -> str:
-    """Return the text of predict.py for the artifact's format."""
-    libraries = [runtime.distribution for runtime in registry.runtimes_of(artifact.format)]
-    words: Mapping[str, str] = {
-        "needs": f"numpy, Pillow and {' or '.join(libraries)}",
-        "version": __version__,
-        "kind": artifact.output_kind,
-        "runtime": _template(artifact.format).rstrip(),
-    }
-    return _template("predict").format(**words)
-
-
-def _template(name: str) -> str:
-    return _template_file(name).read_text(encoding="utf-8")
-
-
-def _template_file(name: str) -> Traversable:
-    return resources.files("edgebench.pipeline.shipping").joinpath(f"templates/{name}.txt")
+    write_bytes(folder / PROGRAM, program(found.artifact, model.file, model.size).encode())
 
 
 def _refuse_foreign(out: Path) -> None:
