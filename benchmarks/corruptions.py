@@ -25,7 +25,8 @@ import skimage.data
 from PIL import Image
 
 from edgebench.images.corruptions.weather import frost_texture
-from edgebench.images.perturbations import CORRUPTIONS, SEVERITIES, Perturbation, perturb
+from edgebench.images.perturbations import CORRUPTIONS, SEVERITIES, perturb
+from edgebench.records import Perturbation
 
 np.float_ = np.float64  # which the package still writes
 EDGES = (32, 96, 224)

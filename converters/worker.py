@@ -24,11 +24,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from edgebench import registry
 from edgebench.converters.base import ANY, Quantised, Quantiser, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
-from edgebench.files import parse_record
+from edgebench.files import atomic_path, parse_record
+from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
-from edgebench.records import Preprocessing, Source
+from edgebench.records import Perturbation, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
 from edgebench.variants import FLOAT, is_calibrated, parts
+
+PIECE = 128  # perturbed images in memory at once
 
 
 class Worker:
@@ -64,9 +67,23 @@ class Worker:
         self._model = self._module.load(source, rule)
 
     def predict(self) -> None:
-        """Write the source model's outputs for the request's images (uint8 NHWC .npy) as float32 .npy."""
+        """Write the source model's outputs for the request's images (uint8 NHWC .npy) as float32 .npy.
+
+        `perturbed` asks for the outputs on the same images under each of several perturbations: their images are made
+        here, a piece at a time, as the models that load slowly would otherwise be loaded for each.
+        """
         images = np.load(self._request["images"], mmap_mode="r", allow_pickle=False)
-        np.save(self._request["out"], self._module.predict(self._model, images), allow_pickle=False)
+        if self._request["out"]:
+            np.save(self._request["out"], self._module.predict(self._model, images), allow_pickle=False)
+        for wanted in self._request.get("perturbed", ()):
+            perturbation = parse_record(Perturbation, json.dumps(wanted["perturbation"]).encode(), "request")
+            rows = [
+                self._module.predict(self._model, perturb(images[at : at + PIECE], perturbation, numbers))
+                for at in range(0, len(images), PIECE)
+                for numbers in [range(at, min(at + PIECE, len(images)))]
+            ]
+            with atomic_path(Path(wanted["out"])) as temporary, temporary.open("wb") as stream:
+                np.save(stream, np.concatenate(rows), allow_pickle=False)
         self.emit("done")
 
     def convert(self) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 from edgebench.cli.display import Display
+from edgebench.cli.evaluating import open_datasets, perturbing_options, read_perturbations
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
 from edgebench.devices.base import Device
 from edgebench.devices.registry import open_device
 from edgebench.errors import DeviceError
-from edgebench.images.evaluation import open_dataset
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.evaluations import Exams, prepare
@@ -42,8 +42,12 @@ REMOTE_BUDGET_SECONDS = 120.0
     help="cpu, gpu, a name from devices.toml or ssh://user@host:port; may be repeated.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Images: a folder of class folders, a CSV of path,label or an NPZ."
+    "--data",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="Images: a folder of class folders, a CSV of path,label or an NPZ; repeated: the first is the main set.",
 )
+@perturbing_options
 @click.option("--labels", help="Class names in the model's order, separated by commas or one a line in a file.")
 @click.option(
     "--images",
@@ -74,7 +78,9 @@ REMOTE_BUDGET_SECONDS = 120.0
 def command(
     artifacts: tuple[Path, ...],
     devices: tuple[str, ...],
-    data: Path | None,
+    data: tuple[str, ...],
+    perturb: tuple[str, ...],
+    corruptions: tuple[str, ...],
     labels: str | None,
     images: str | None,
     budget: float,
@@ -96,17 +102,19 @@ def command(
     Example:
       edgebench profile edgebench-out/artifacts --device cpu --data photos/test
       edgebench profile new/model.tflite --baseline old/model.tflite
+      edgebench profile edgebench-out/artifacts --data clean=photos --data shifted=others --perturb noise=0:100:10
     """
     rule = parse(preprocess) if preprocess else None
     found = [*find_artifacts(artifacts, rule), *find_artifacts(baselines, rule, BASELINE)]
-    dataset = open_dataset(data, read_labels(labels)) if data else None
     scenarios = make_settings(**settings)
+    datasets = open_datasets(data, read_labels(labels))
+    perturbations = read_perturbations(perturb, corruptions, scenarios[0].seed, datasets)
     request = Request(found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh)
     with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
         session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
         targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
-        if dataset is not None:
-            exams = Exams([dataset], out / "cache", tell)
+        if datasets:
+            exams = Exams(datasets, out / "cache", tell, perturbations)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)

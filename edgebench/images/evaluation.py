@@ -50,6 +50,7 @@ class EvaluationImages:
     images: Path
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
+    names: tuple[str, ...] = ()  # of each image, as its data set names it
 
 
 def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequence[str] = FOR_EVALUATION) -> Dataset:
@@ -116,6 +117,7 @@ def evaluation_set(
         images=folder / "images.npy",
         labels=np.array(facts["labels"], np.int64),
         classes=dataset.classes,
+        names=tuple(facts["names"]),
     )
 
 
@@ -202,7 +204,7 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
     array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
     p = preprocessing
     rule = [p.resize, p.resample, p.fit, p.crop, p.fill, p.upright, p.cut, size]
-    return sha256_json([2, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
+    return sha256_json([3, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
 
 
 def _decode_all(
@@ -210,7 +212,7 @@ def _decode_all(
 ) -> None:
     """Write images.npy and, last, set.json into `folder`."""
     originals, pixels_hash = hashlib.sha256(), hashlib.sha256()
-    labels, skipped = [], []
+    labels, names, skipped = [], [], []
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "images.raw") as raw, ThreadPoolExecutor(os.cpu_count()) as pool:
         # Warning filters are the process's, not a thread's: set here, once, for all who decode.
@@ -223,6 +225,7 @@ def _decode_all(
                 else:
                     stream.write(pixels.tobytes())
                     labels.append(item.label)
+                    names.append(item.name)
                     originals.update(f"{digest} {_label_name(dataset, item)}\n".encode())
                     pixels_hash.update(pixels.tobytes())
                 if tick:
@@ -240,7 +243,7 @@ def _decode_all(
         labelled=NO_LABEL not in labels,
         skipped=tuple(skipped),
     )
-    write_json(folder / "set.json", {"record": record.__dict__, "labels": labels})
+    write_json(folder / "set.json", {"record": record.__dict__, "labels": labels, "names": names})
 
 
 def _label_name(dataset: Dataset, item: Item) -> str:

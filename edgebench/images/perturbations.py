@@ -3,6 +3,9 @@
 They are applied to the uint8 pixels of the model's own input size. The seed, the name and the number of the image
 decide the randomness, so every artifact is given the same pixels, in pieces of any size, and a severity is more of the
 same noise as the one below it.
+
+`noise`: standard deviation of normal noise, in steps of 0..255. `patch`: edge of a grey square somewhere in the image,
+in pixels. The common corruptions: 1..5. Severity 0 changes nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from __future__ import annotations
 import difflib
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import UsageError
 from edgebench.images.corruptions import blur, digital, noise, weather
+from edgebench.records import Perturbation
 
 Pixels = npt.NDArray[np.uint8]
 _Corruption = Callable[[npt.NDArray[np.float64], int, np.random.Generator], npt.NDArray[np.float64]]
@@ -35,27 +38,6 @@ MOST_SEVERITIES = 200
 GREY = 127  # of the patch
 VERSION = 1
 """Part of the identity of perturbed images: raise it when any of these functions gives other pixels."""
-
-
-@dataclass(frozen=True)
-class Perturbation:
-    """A change and its severity.
-
-    `noise`: standard deviation of normal noise, in steps of 0..255. `patch`: edge of a grey square somewhere in the
-    image, in pixels. The common corruptions: 1..5.
-    """
-
-    kind: str
-    severity: float
-    seed: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.kind}={self.severity:g}"
-
-    @property
-    def identity(self) -> bool:
-        """Whether it changes nothing."""
-        return self.severity == 0
 
 
 def parse_perturbation(text: str, seed: int = 0) -> tuple[Perturbation, ...]:
@@ -85,14 +67,14 @@ def check_size(perturbation: Perturbation, size: tuple[int, int, int], what: str
     """Raise UsageError where images of this size (height, width, channels) have no room for the perturbation."""
     if perturbation.kind == PATCH and perturbation.severity > min(size[:2]):
         raise UsageError(
-            f"{perturbation} is larger than the images of {what}, {size[0]}x{size[1]}: "
+            f"{PATCH}={perturbation.severity:g} is larger than the images of {what}, {size[0]}x{size[1]}: "
             f"give at most patch={min(size[:2])}"
         )
 
 
 def perturb(images: Pixels, perturbation: Perturbation, numbers: Sequence[int]) -> Pixels:
     """Return `images` (n, height, width, channels) changed; `numbers` are their places in the evaluation set."""
-    if perturbation.identity:
+    if perturbation.severity == 0:
         return images
     change = {NOISE: _noise, PATCH: _patch}.get(perturbation.kind, _corrupt)
     key = zlib.crc32(perturbation.kind.encode())

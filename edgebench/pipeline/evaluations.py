@@ -17,8 +17,9 @@ from edgebench.devices.local import LocalDevice
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
 from edgebench.pipeline.events import Decoded, ExamReady, ExamStarted, Tell
+from edgebench.pipeline.perturbed import PerturbedImages, perturbed_exams
 from edgebench.pipeline.scoring import Exam, make_exam
-from edgebench.records import OK, Artifact, Job, Preprocessing, Settings
+from edgebench.records import OK, Artifact, Job, Perturbation, Preprocessing, Settings
 
 Rows = tuple[int, ...]
 """Rows of an evaluation set; empty: all of it."""
@@ -27,31 +28,53 @@ Rows = tuple[int, ...]
 class Exams:
     """Prepares each exam once, whichever device asks first. Safe to use from several threads."""
 
-    def __init__(self, datasets: Sequence[Dataset], cache: Path, tell: Tell) -> None:
+    def __init__(
+        self, datasets: Sequence[Dataset], cache: Path, tell: Tell, perturbations: Sequence[Perturbation] = ()
+    ) -> None:
         self._datasets, self._cache, self._tell = tuple(datasets), cache, tell
+        self.perturbations = tuple(perturbations)  # of the first set
         self._lock = threading.Lock()
         self._made: dict[Any, Exam] = {}
+        self._perturbed: dict[Any, tuple[Exam, ...]] = {}
 
     def __len__(self) -> int:
-        return len(self._datasets)
+        return len(self._datasets) + len(self.perturbations)
 
     @property
     def data(self) -> tuple[str, ...]:
         """What the evaluations are of, for the key of a cell; only what some model was already examined on."""
         made = {index: exam for (index, *_), exam in self._made.items()}
-        return tuple(data_word(made[index].data.record, made[index].perturbation) for index in sorted(made))
+        words = [data_word(made[index].data.record, made[index].perturbation) for index in sorted(made)]
+        return (*words, *(data_word(made[0].data.record, one) for one in self.perturbations if 0 in made))
 
     def of(self, artifact: Artifact, preprocessing: Preprocessing) -> tuple[Exam, ...]:
-        """Return the exams for an artifact's model, one an evaluation; the first is on unperturbed images.
+        """Return the exams for an artifact's model on unperturbed images, one a set; the first is the main one.
 
         Raises UsageError where the labels are not the model's.
         """
         return tuple(self._of(index, artifact, preprocessing) for index in range(len(self._datasets)))
 
+    def perturbed(self, artifact: Artifact, preprocessing: Preprocessing) -> tuple[Exam, ...]:
+        """Return the exams on the first set under each perturbation, in their order.
+
+        Raises UsageError where the images have no room for one.
+        """
+        exam, key = self._of(0, artifact, preprocessing), _model_key(artifact, preprocessing)
+        with self._lock:
+            if key not in self._perturbed and self.perturbations:
+                self._tell(ExamStarted(artifact.model))
+                made = perturbed_exams(exam, artifact, preprocessing, self.perturbations, self._cache)
+                self._perturbed[key] = made
+                self._tell(ExamReady(artifact.model, (), made[0].reference_reason))
+            return self._perturbed.get(key, ())
+
+    def perturbed_images(self, exam: Exam, rows: Rows) -> PerturbedImages:
+        """Return the images of a perturbed exam, to be made when they are needed."""
+        return PerturbedImages(exam, rows, self._cache / f"{threading.get_ident()}")
+
     def _of(self, index: int, artifact: Artifact, preprocessing: Preprocessing) -> Exam:
         assert artifact.input is not None
-        model = (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
-        key, dataset = (index, *model), self._datasets[index]
+        key, dataset = (index, *_model_key(artifact, preprocessing)), self._datasets[index]
         with self._lock:
             if key not in self._made:
                 self._tell(ExamStarted(artifact.model))
@@ -110,6 +133,12 @@ def prepare(exams: Exams, artifacts: Sequence[Artifact], fallback: Preprocessing
     for artifact in artifacts:
         if artifact.status == OK and artifact.input is not None:
             exams.of(artifact, artifact.preprocessing or fallback)
+            exams.perturbed(artifact, artifact.preprocessing or fallback)
+
+
+def _model_key(artifact: Artifact, preprocessing: Preprocessing) -> tuple[Any, ...]:
+    assert artifact.input is not None
+    return (artifact.source, preprocessing, artifact.input.shape[1:], artifact.layout, artifact.labels)
 
 
 def _save(path: Path, values: npt.NDArray[Any]) -> None:

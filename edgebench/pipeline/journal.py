@@ -18,7 +18,7 @@ import numpy as np
 from edgebench.devices.base import Outcome
 from edgebench.errors import UsageError
 from edgebench.files import append_line, atomic_path, read_record, sha256_json, write_json
-from edgebench.records import Job, Run, to_dict
+from edgebench.records import Accuracy, Job, Run, to_dict
 
 
 def job_id(job: Job) -> str:
@@ -50,9 +50,16 @@ class Journal:
             np.load(outputs, allow_pickle=False) if outputs.exists() else None,
         )
 
-    def add(self, job: Job, outcome: Outcome) -> None:
+    def find_accuracy(self, job: Job) -> Accuracy | None:
+        """Return what the outputs of a job came to, where `add` was given that in their place."""
+        path = self._folder / f"{job_id(job)}.accuracy.json"
+        return read_record(Accuracy, path) if job_id(job) in self._finished and path.exists() else None
+
+    def add(self, job: Job, outcome: Outcome, accuracy: Accuracy | None = None) -> None:
         """Keep a finished run; the journal's line comes last, so a line means that all of it is on disk."""
         name = job_id(job)
+        if accuracy is not None:
+            write_json(self._folder / f"{name}.accuracy.json", accuracy, indent=None)
         if outcome.outputs is not None:
             with atomic_path(self._folder / f"{name}.npy") as temporary, temporary.open("wb") as stream:
                 np.save(stream, outcome.outputs, allow_pickle=False)

@@ -22,9 +22,23 @@ from edgebench.measures.latency import enough_processes
 from edgebench.pipeline.artifacts import Found
 from edgebench.pipeline.evaluations import Exams, Rows
 from edgebench.pipeline.events import CellFailed, JobStarted, Resumed, Tell
+from edgebench.pipeline.flips import find_flips
 from edgebench.pipeline.journal import Journal, exclusive
+from edgebench.pipeline.perturbed import PerturbedImages
 from edgebench.pipeline.scoring import Exam, score_outputs
-from edgebench.records import FAILED, OK, Accuracy, Artifact, Evaluation, Job, Preprocessing, Result, Run, Settings
+from edgebench.records import (
+    FAILED,
+    OK,
+    Accuracy,
+    Artifact,
+    Evaluation,
+    Flips,
+    Job,
+    Preprocessing,
+    Result,
+    Run,
+    Settings,
+)
 from edgebench.runner.preprocess import guess_layout
 
 PLAIN = Preprocessing("none")
@@ -54,8 +68,10 @@ class Examined:
     """One evaluation of a cell, and what came of it."""
 
     exam: Exam
+    rows: Rows = ()
     accuracy: Accuracy | None = None
     outputs: npt.NDArray[np.float32] | None = None
+    flips: Flips | None = None
 
 
 @dataclass
@@ -139,6 +155,8 @@ class _Sweep:
                 self._examine(cell, exams)
             if settings.operators:
                 self._run(cell, "operators")
+        if exams is not None:
+            self._perturb(live, exams)
         order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
         for repetition in range(settings.processes):
             for cell in order.sample(live, len(live)):
@@ -164,14 +182,14 @@ class _Sweep:
     def _examine(self, cell: Cell, exams: Exams) -> None:
         """Make every evaluation of the cell; its latency is then measured with the images of the first."""
         if cell.status != OK:
-            self._done += len(exams)
+            self._done += len(exams) - len(exams.perturbations)
             return
         for exam in exams.of(cell.artifact, self._preprocessing(cell)):
             rows = self._rows(cell, exam, len(exams))
             images, sha256 = exams.images(exam, rows)
             pixels = (self._device.put(images, sha256), sha256)
             cell.images = cell.images if cell.examined else pixels
-            cell.examined.append(Examined(exam))
+            cell.examined.append(Examined(exam, rows))
             outcome = self._run(cell, "accuracy", pixels)
             if outcome is not None and outcome.run.status == OK and outcome.outputs is not None:
                 job = self._job(cell, "accuracy", pixels)
@@ -189,8 +207,58 @@ class _Sweep:
         try:
             examined.accuracy = score_outputs(examined.exam, outputs, rows, cell.artifact, host)
             examined.outputs = outputs
+            examined.flips = find_flips(examined.exam, outputs, rows, cell.artifact)
         except EdgebenchError as error:
             cell.fail(FAILED, str(error))
+
+    def _perturb(self, cells: list[Cell], exams: Exams) -> None:
+        """Evaluate all cells under one perturbation after the other: its images are made once for those of one size."""
+        for number in range(len(exams.perturbations)):
+            groups: dict[str, tuple[PerturbedImages, list[tuple[Cell, Exam]]]] = {}
+            for cell in cells:
+                if cell.status != OK or not cell.examined:
+                    self._done += 1
+                    continue
+                exam = exams.perturbed(cell.artifact, self._preprocessing(cell))[number]
+                images = exams.perturbed_images(exam, cell.examined[0].rows)
+                groups.setdefault(images.sha256, (images, []))[1].append((cell, exam))
+            for images, members in groups.values():
+                with images:
+                    for cell, exam in members:
+                        self._examine_perturbed(cell, exam, images)
+
+    def _examine_perturbed(self, cell: Cell, exam: Exam, images: PerturbedImages) -> None:
+        """Score one cell on perturbed images; of its outputs only the counts are kept."""
+        self._done += 1
+        clean = cell.examined[0]
+        examined = Examined(exam, clean.rows)
+        cell.examined.append(examined)
+        assert exam.perturbation is not None
+        if exam.perturbation.severity == 0:
+            examined.accuracy = clean.accuracy and dataclasses.replace(clean.accuracy, classes=None)
+            return
+        job = self._job(cell, "accuracy", ("", images.sha256))
+        examined.accuracy = self._journal.find_accuracy(job)
+        if examined.accuracy is None:
+            self._run_perturbed(cell, examined, job, images)
+
+    def _run_perturbed(self, cell: Cell, examined: Examined, job: Job, images: PerturbedImages) -> None:
+        device, name, what = self._info.name, cell.name, examined.exam.perturbation
+        assert what is not None
+        self._tell(JobStarted(device, name, what.label, self._done, self._total))
+        outcome = self._journal.find(job)
+        if outcome is None:
+            sent = dataclasses.replace(job, images=self._device.put(images.path(), images.sha256))
+            outcome = self._device.run(sent, lambda event: self._tell(OnDevice(device, event, name, what.label)))
+        try:
+            if outcome.outputs is not None:
+                examined.accuracy = score_outputs(examined.exam, outcome.outputs, examined.rows, cell.artifact)
+        except EdgebenchError as error:
+            cell.fail(FAILED, str(error))
+        self._journal.add(job, Outcome(outcome.run, None), examined.accuracy)
+        if outcome.run.status != OK:
+            cell.fail(outcome.run.status, f"accuracy under {what.label}: {outcome.run.reason}")
+            self._tell(CellFailed(name, cell.status, cell.reason))
 
     def _rows(self, cell: Cell, exam: Exam, exams: int) -> Rows:
         """Choose the images for an accuracy run: all, the user's number, or what fits its share of the time budget."""
@@ -275,4 +343,4 @@ def _evaluation(examined: Examined, outputs: Path) -> Evaluation:
         with atomic_path(outputs) as temporary, temporary.open("wb") as stream:
             np.save(stream, examined.outputs, allow_pickle=False)
     name = "" if examined.outputs is None else outputs.name
-    return Evaluation(exam.data.record, examined.accuracy, exam.perturbation, name)
+    return Evaluation(exam.data.record, examined.accuracy, exam.perturbation, name, examined.flips)

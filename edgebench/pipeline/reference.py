@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgebench.converters import sources
 from edgebench.errors import ConversionError, UsageError
 from edgebench.files import atomic_path, scratch_folder
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import Preprocessing, Source, to_dict
+from edgebench.records import Perturbation, Preprocessing, Source, to_dict
 
 
 def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path, out: Path) -> None:
@@ -17,25 +19,41 @@ def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path
     Raises UsageError where the source model has changed or cannot be loaded any more, ConversionError where its
     process dies.
     """
+    with scratch_folder() as folder:
+        made = folder / "outputs.npy"
+        _predict(source, preprocessing, images, folder, {"out": str(made)})
+        with atomic_path(out) as temporary:
+            temporary.write_bytes(made.read_bytes())
+
+
+def perturbed_outputs(
+    source: Source, preprocessing: Preprocessing, images: Path, wanted: Mapping[Perturbation, Path]
+) -> None:
+    """Run the source model once for all `wanted` perturbations of `images`; each file appears when it is whole.
+
+    Raises as `reference_outputs` does.
+    """
+    requests = [{"perturbation": to_dict(one), "out": str(out.absolute())} for one, out in wanted.items()]
+    with scratch_folder() as folder:
+        _predict(source, preprocessing, images, folder, {"out": "", "perturbed": requests})
+
+
+def _predict(source: Source, preprocessing: Preprocessing, images: Path, folder: Path, more: dict[str, Any]) -> None:
     options = dict(source.options)
     found = sources.resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
     if found.sha256 != source.sha256:
         raise UsageError(f"{source.spec} is not the model that was converted any more: convert it again")
-    with scratch_folder() as folder:
-        made = folder / "outputs.npy"
-        request = {
-            "mode": "predict",
-            "source": to_dict(source),
-            "preprocessing": to_dict(preprocessing),
-            "images": str(images.absolute()),
-            "folder": str(folder),
-            "out": str(made),
-        }
-        try:
-            with WorkerProcess(request, folder) as worker:
-                for _ in worker.events():
-                    pass
-        except WorkerDied as error:
-            raise ConversionError(f"no reference outputs: {error}") from error
-        with atomic_path(out) as temporary:
-            temporary.write_bytes(made.read_bytes())
+    request = {
+        "mode": "predict",
+        "source": to_dict(source),
+        "preprocessing": to_dict(preprocessing),
+        "images": str(images.absolute()),
+        "folder": str(folder),
+        **more,
+    }
+    try:
+        with WorkerProcess(request, folder) as worker:
+            for _ in worker.events():
+                pass
+    except WorkerDied as error:
+        raise ConversionError(f"no reference outputs: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import EvaluationImages, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
-from edgebench.measures.outputs import output_kind
+from edgebench.measures.outputs import output_kind, pack
 from edgebench.pipeline.reference import reference_outputs
 from edgebench.records import Accuracy, Artifact, Perturbation, Preprocessing, Source, TensorSpec
 
@@ -55,7 +56,7 @@ def make_exam(
         path = _reference(artifact, preprocessing, data, cache)
     except EdgebenchError as error:
         return Exam(data, labels, None, reference_reason=str(error))
-    return Exam(data, labels, np.load(path, allow_pickle=False), sha256_file(path))
+    return Exam(data, labels, np.load(path, mmap_mode="r", allow_pickle=False), sha256_file(path))
 
 
 def score_outputs(
@@ -67,19 +68,36 @@ def score_outputs(
 ) -> Accuracy:
     """Count hits and differences for the outputs of `rows` of the evaluation set (empty: all of it).
 
+    On perturbed images the counts of each class are left out: there may be dozens of such evaluations.
+
     `host` is what this machine says for the same artifact and images. Raises EdgebenchError where shapes differ.
     """
-    chosen = np.array(rows, np.int64) if rows else np.arange(len(exam.data.labels))
-    if len(outputs) != len(chosen):
-        raise EdgebenchError(f"{len(outputs)} outputs came back for {len(chosen)} images")
-    reference = None if exam.reference is None else exam.reference[chosen]
+    reference, labels = _of_rows(exam.reference, rows), _of_rows(exam.labels, rows)
+    images = len(rows) or len(exam.data.labels)
+    if len(outputs) != images:
+        raise EdgebenchError(f"{len(outputs)} outputs came back for {images} images")
     if reference is not None and reference.shape != outputs.shape:
         raise EdgebenchError(f"outputs have shape {outputs.shape}, the source model's {reference.shape}")
-    labels = None if exam.labels is None else exam.labels[chosen]
     kind = artifact.output_kind or output_kind(outputs)
-    counts = drift.score(outputs, labels, reference, kind, exam.reference_reason)
-    agree = None if host is None or host.shape != outputs.shape else int((host.argmax(1) == outputs.argmax(1)).sum())
-    return dataclasses.replace(counts, reference_sha256=exam.reference_sha256, agree_with_host=agree)
+    counts = drift.score(outputs, labels, reference, kind, exam.reference_reason, per_class=exam.perturbation is None)
+    return dataclasses.replace(
+        counts,
+        reference_sha256=exam.reference_sha256,
+        rows_sha256=sha256_json(rows) if rows else "",
+        **_against_host(outputs, labels, host),
+    )
+
+
+def _of_rows(values: Any, rows: tuple[int, ...]) -> Any:
+    return values if values is None or not rows else values[np.array(rows, np.int64)]
+
+
+def _against_host(outputs: Any, labels: Any, host: Any) -> dict[str, Any]:
+    if host is None or host.shape != outputs.shape:
+        return {}
+    chosen = host.argmax(axis=1)
+    right = "" if labels is None else pack(chosen == labels)
+    return {"agree_with_host": int((chosen == outputs.argmax(axis=1)).sum()), "host_right": right}
 
 
 def _output_indices(

@@ -30,6 +30,7 @@ from edgebench.records.result import (
     ClassCounts,
     Evaluation,
     EvaluationSet,
+    Flips,
     Perturbation,
     Result,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "EvaluationSet",
+    "Flips",
     "Job",
     "OperatorTime",
     "Perturbation",

@@ -96,6 +96,24 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Flips:
+    """The images on which artifact and reference choose different classes, the surest first; one entry an image each.
+
+    Sure is what both sides are: the lower of the two confidences.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    names: tuple[str, ...] = ()
+    labels: tuple[int, ...] = ()  # -1: none
+    reference: tuple[int, ...] = ()  # the class that the source model chooses
+    reference_confidence: tuple[float, ...] = ()
+    artifact: tuple[int, ...] = ()
+    artifact_confidence: tuple[float, ...] = ()
+    thumbnails: tuple[str, ...] = ()  # of the first few: PNG, base64
+    classes: tuple[str, ...] = ()  # names in the order of the outputs; empty: not known
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What one artifact said on one evaluation set under one perturbation, scored against labels and reference.
 
@@ -107,6 +125,7 @@ class Evaluation:
     accuracy: Optional[Accuracy] = None
     perturbation: Optional[Perturbation] = None
     outputs: str = ""  # file beside the result with the raw outputs (.npy), empty where none
+    flips: Optional[Flips] = None  # of unperturbed images
 
 
 @dataclass(frozen=True)

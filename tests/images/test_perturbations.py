@@ -9,12 +9,12 @@ from edgebench.errors import UsageError
 from edgebench.images.perturbations import (
     CORRUPTIONS,
     GREY,
-    Perturbation,
     check_size,
     common,
     parse_perturbation,
     perturb,
 )
+from edgebench.records import Perturbation
 
 PUBLISHED = np.load(Path(__file__).parent / "published_corruptions.npz")
 """One photograph (scikit-image's astronaut at 32 px) as `benchmarks/corruptions.py` had the package corrupt it."""
@@ -64,7 +64,7 @@ def test_a_patch_covers_a_square_inside_the_image():
 def test_severities_are_read_as_written():
     assert [p.severity for p in parse_perturbation("noise=0:100:25")] == [0, 25, 50, 75, 100]
     assert [p.severity for p in parse_perturbation("patch=20:160:28")] == [20, 48, 76, 104, 132, 160]
-    assert [str(p) for p in parse_perturbation("fog=1,3")] == ["fog=1", "fog=3"]
+    assert [p.label for p in parse_perturbation("fog=1,3")] == ["fog 1", "fog 3"]
     assert [p.severity for p in parse_perturbation("noise=0:0.3:0.1")] == [0, 0.1, 0.2, 0.3]
     assert len(common()) == 75 and len(common("weather")) == 20
 

@@ -1,0 +1,98 @@
+"""Evaluations on perturbed images: the source model is asked once for all; images are made when needed, then gone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgebench.errors import EdgebenchError
+from edgebench.files import atomic_path, sha256_file, sha256_json
+from edgebench.images.perturbations import VERSION, check_size, perturb
+from edgebench.pipeline.reference import perturbed_outputs
+from edgebench.pipeline.scoring import Exam
+from edgebench.records import Artifact, Perturbation, Preprocessing, to_dict
+
+PIECE = 128  # images in memory at once
+
+
+def perturbed_exams(
+    exam: Exam, artifact: Artifact, preprocessing: Preprocessing, wanted: Sequence[Perturbation], cache: Path
+) -> tuple[Exam, ...]:
+    """Return the exam under each perturbation, with what the source model says there.
+
+    Raises UsageError where the images have no room for one.
+    """
+    shape = np.load(exam.data.images, mmap_mode="r", allow_pickle=False).shape
+    for one in wanted:
+        check_size(one, shape[1:], artifact.model)
+    if exam.reference is None or artifact.source is None:
+        return tuple(_without_reference(exam, one, exam.reference_reason) for one in wanted)
+    paths = {one: _reference_path(exam, artifact, preprocessing, one, cache) for one in wanted if one.severity}
+    missing = {one: path for one, path in paths.items() if not path.exists()}
+    try:
+        if missing:
+            perturbed_outputs(artifact.source, preprocessing, exam.data.images, missing)
+    except EdgebenchError as error:
+        return tuple(_without_reference(exam, one, str(error)) for one in wanted)
+    return tuple(_with_reference(exam, one, paths.get(one)) for one in wanted)
+
+
+def _without_reference(exam: Exam, perturbation: Perturbation, reason: str) -> Exam:
+    return dataclasses.replace(exam, perturbation=perturbation, reference=None, reference_reason=reason)
+
+
+def _with_reference(exam: Exam, perturbation: Perturbation, path: Path | None) -> Exam:
+    if path is None:  # severity 0: the images as they are
+        return dataclasses.replace(exam, perturbation=perturbation)
+    outputs = np.load(path, mmap_mode="r", allow_pickle=False)
+    return dataclasses.replace(exam, perturbation=perturbation, reference=outputs, reference_sha256=sha256_file(path))
+
+
+def _reference_path(
+    exam: Exam, artifact: Artifact, preprocessing: Preprocessing, perturbation: Perturbation, cache: Path
+) -> Path:
+    assert artifact.source is not None
+    made_of = [artifact.source.__dict__, preprocessing.__dict__, exam.data.record.pixels_sha256]
+    key = sha256_json([*made_of, to_dict(perturbation), VERSION])
+    return cache / "references" / f"{artifact.model}-{key[:16]}.npy"
+
+
+class PerturbedImages:
+    """The images of one perturbed exam as a .npy that is made on first use and gone at the end of the `with`.
+
+    `sha256` names them without making them: what decides their pixels is hashed, so a finished job is found again.
+    """
+
+    def __init__(self, exam: Exam, rows: Sequence[int], cache: Path) -> None:
+        assert exam.perturbation is not None
+        self._exam, self._rows = exam, rows
+        decided_by = [exam.data.record.pixels_sha256, list(rows), to_dict(exam.perturbation), VERSION]
+        self.sha256 = sha256_json(decided_by)
+        self._path = cache / "perturbed" / f"{self.sha256[:16]}.npy"
+
+    def __enter__(self) -> PerturbedImages:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def path(self) -> Path:
+        """Return where they are."""
+        if not self._path.exists():
+            self._make()
+        return self._path
+
+    def _make(self) -> None:
+        assert self._exam.perturbation is not None
+        images = np.load(self._exam.data.images, mmap_mode="r", allow_pickle=False)
+        numbers = list(self._rows) or list(range(len(images)))
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), *images.shape[1:])}
+        with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for start in range(0, len(numbers), PIECE):
+                piece = numbers[start : start + PIECE]
+                stream.write(perturb(np.asarray(images[piece]), self._exam.perturbation, piece).tobytes())
