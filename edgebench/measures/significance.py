@@ -74,11 +74,6 @@ class Verdict:
             return "no practical number of images would decide it"
         return f"about {self.more_images:,} more images would decide it"
 
-    def __str__(self) -> str:
-        if self.word != UNDECIDED:
-            return self.short
-        return f"undecided: {self.images} images leave room for a drop of {self.high:.1%}; {self.advice}"
-
 
 def paired_bounds(
     lost: npt.ArrayLike, won: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 1 - LEVEL
@@ -181,19 +176,22 @@ def more_images(
     return np.asarray(np.exp(high))
 
 
-def verdicts(cells: Sequence[Paired], margin: float = MARGIN) -> list[Verdict]:
-    """Judge the cells of one report together, each in the order given."""
+def verdicts(cells: Sequence[Paired], margin: float = MARGIN, together: bool = True) -> list[Verdict]:
+    """Judge the cells of one report together, or each for itself, in the order given."""
     if not cells:
         return []
     lost, won, n = (np.array([getattr(cell, name) for cell in cells]) for name in ("lost", "won", "images"))
     high = paired_bounds(lost, won, n)[1]
-    at_stake = len(cells) - np.argsort(np.argsort(np.minimum(p_change(lost, won, n), p_margin(lost, won, n, margin))))
+    rank = np.argsort(np.argsort(np.minimum(p_change(lost, won, n), p_margin(lost, won, n, margin))))
+    at_stake = len(cells) - rank if together else np.ones(len(cells))
+    family = len(cells) if together else 1
     more = more_images(lost, won, n, margin, at_stake)
-    least = smallest_drop(lost + won, n, len(cells))
+    least = smallest_drop(lost + won, n, family)
+    said = words(lost, won, n, margin) if together else words(lost[:, None], won[:, None], n[:, None], margin)[:, 0]
     found = []
-    for at, word in enumerate(words(lost, won, n, margin)):
+    for at, word in enumerate(said):
         needed = two_digits(more[at]) if word == UNDECIDED and more[at] <= MOST_IMAGES else None
-        found.append(Verdict(str(word), margin, float(high[at]), int(n[at]), needed, float(least[at]), len(cells)))
+        found.append(Verdict(str(word), margin, float(high[at]), int(n[at]), needed, float(least[at]), family))
     return found
 
 

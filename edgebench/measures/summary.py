@@ -83,10 +83,13 @@ def paired_of(accuracy: Accuracy) -> Paired | None:
     return None if lost is None or won is None or not accuracy.images else Paired(lost, won, accuracy.images)
 
 
-def verdicts_of(evaluations: Sequence[Accuracy], margin: float = MARGIN) -> list[Verdict]:
-    """Judge the evaluations of one report together; what has no labels or no reference gets an empty verdict."""
+def verdicts_of(evaluations: Sequence[Accuracy], margin: float = MARGIN, together: bool = True) -> list[Verdict]:
+    """Judge the evaluations of one report together, or each for itself.
+
+    What has no labels or no reference gets an empty verdict.
+    """
     cells = [paired_of(accuracy) for accuracy in evaluations]
-    judged = iter(verdicts([cell for cell in cells if cell is not None], margin))
+    judged = iter(verdicts([cell for cell in cells if cell is not None], margin, together))
     return [Verdict(margin=margin) if cell is None else next(judged) for cell in cells]
 
 

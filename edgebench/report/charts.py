@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgebench.report.bars import latency_bars, memory_bars
 from edgebench.report.content import Report
+from edgebench.report.curves import corruption_charts
 from edgebench.report.learning import curves
 from edgebench.report.panels import Chart
 from edgebench.report.tradeoffs import against_latency, against_size
@@ -18,4 +19,5 @@ def charts(report: Report) -> list[Chart]:
     found += [latency_bars(group, several) for group in ranked]
     found += [memory_bars(group, several) for group in ranked]
     found += curves(report.results)
+    found += corruption_charts(report.curves)
     return [chart for chart in found if chart.panels]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from edgebench.measures.significance import MARGIN
 from edgebench.records import Result
+from edgebench.report.corruption import corruption_section
+from edgebench.report.drift_sections import class_section, pair_section, set_section, verdict_section
 from edgebench.report.notes import notes
+from edgebench.report.section import Section
 from edgebench.results.conditions import Conditions, Difference, differences, newest_only
+from edgebench.results.corruption import Curve, curves
+from edgebench.results.derived import derive
 from edgebench.results.figures import Row
 from edgebench.results.findings import Finding, findings
-from edgebench.results.rows import to_rows, with_subjects
+from edgebench.results.rows import with_subjects
+from edgebench.results.together import rows_together
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,18 @@ class Report:
     replaced: tuple[str, ...]  # results left out because a newer one is here, in words
     rejected: tuple[str, ...]  # files that could not be read, in words
     notes: tuple[str, ...]
+    sections: tuple[Section, ...] = ()  # on drift: tables of text
+    curves: tuple[Curve, ...] = ()  # accuracy by severity of each artifact
 
 
-def build_report(results: Sequence[Result], rejected: Sequence[str] = ()) -> Report:
-    """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences."""
+def build_report(results: Sequence[Result], rejected: Sequence[str] = (), margin: float = MARGIN) -> Report:
+    """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences.
+
+    `margin` is what counts as a drop: the verdicts tell it apart from none.
+    """
     kept, replaced = newest_only(results)
-    rows = tuple(with_subjects([row for result in kept for row in to_rows(result)]))
+    rows = tuple(with_subjects(rows_together([one for result in kept for one in derive(result)], margin)))
+    found = tuple(curves(rows))
     groups = _groups(_unperturbed(rows))
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,8 +78,25 @@ def build_report(results: Sequence[Result], rejected: Sequence[str] = ()) -> Rep
         differences=differences(kept),
         replaced=tuple(_left_out(result) for result in replaced),
         rejected=tuple(rejected),
-        notes=tuple(notes(kept, rows, [group.rows for group in groups])),
+        notes=tuple(notes(kept, _main(rows), [group.rows for group in groups])),
+        sections=tuple(_sections(_unperturbed(rows), found)),
+        curves=found,
     )
+
+
+def _sections(rows: Sequence[Row], found: Sequence[Curve]) -> Iterator[Section]:
+    measured = [row for row in rows if row.ok]
+    for make in (verdict_section, class_section, set_section, pair_section):
+        section = make(measured)
+        if section:
+            yield section
+    if found:
+        yield corruption_section(found)
+
+
+def _main(rows: Sequence[Row]) -> list[Row]:
+    """Return one row a result: what does not hang on the images is said once."""
+    return list({id(row.of.result): row for row in reversed(rows)}.values())[::-1]
 
 
 def _unperturbed(rows: Sequence[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from edgebench.report.content import Group, Report
 from edgebench.report.display import best_cells, columns
 from edgebench.report.environments import environments
 from edgebench.report.operators import operators
+from edgebench.report.section import Section
 from edgebench.units import one_line
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#>])")
@@ -39,6 +40,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield "\n## Results"
     for group in report.groups:
         yield from _group(group)
+    for section in report.sections:
+        yield from _section(section)
     yield from _bullets("Failed", [f"{r.label} on {r.device}: {r.status}: {r.reason}" for r in report.rows if not r.ok])
     for table in operators(report.results):
         lines = [" · ".join(filter(None, row)) for row in table.rows]
@@ -64,6 +67,16 @@ def _group(group: Group) -> Iterator[str]:
         yield _line([plain(row.subject), plain(row.variant), *cells])
     if best:
         yield "\nBold: the best of its model under these conditions, or not told apart from it."
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"\n## {plain(section.title)}\n\n{plain(section.caption)}"
+    for table in section.tables:
+        yield f"\n### {plain(table.title)}\n" if table.title else ""
+        yield _line(table.head)
+        yield _line([":--"] * len(table.head))
+        for at, line in enumerate(table.lines):
+            yield _line([_marked(cell, (at, place) in table.marked) for place, cell in enumerate(line)])
 
 
 def plain(text: str) -> str:

@@ -14,6 +14,7 @@ from edgebench.report.charts import charts
 from edgebench.report.content import Group, Report
 from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
 from edgebench.report.environments import environments
+from edgebench.report.flips import flip_cards
 from edgebench.report.learning import learned
 from edgebench.report.operators import operators
 from edgebench.report.panels import COLOURS, SHAPES, Chart
@@ -62,6 +63,7 @@ def html_text(report: Report) -> str:
         environments=environments(report.results),
         operators=operators(report.results),
         learned=learned(report.results),
+        flips=flip_cards(report.rows),
         real_drop=real_drop,
         descriptions=[(figure.name, figure.description) for figure in FIGURES.values()],
         kinds={chart.kind for chart in drawn},

@@ -13,6 +13,7 @@ from edgebench import __version__
 from edgebench.measures.latency import latency_summary
 from edgebench.records import Result, to_dict
 from edgebench.report.content import Report
+from edgebench.report.section import Section
 from edgebench.results.conditions import environment
 from edgebench.results.figure import Unit
 from edgebench.results.figures import COLUMNS, FIGURES, Row
@@ -56,7 +57,15 @@ def json_value(report: Report) -> dict[str, Any]:
         "replaced": list(report.replaced),
         "rejected": list(report.rejected),
         "notes": list(report.notes),
+        "sections": [_section(section) for section in report.sections],
     }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    tables = [
+        {"title": t.title, "head": list(t.head), "lines": [list(line) for line in t.lines]} for t in section.tables
+    ]
+    return {"key": section.key, "title": section.title, "caption": section.caption, "tables": tables}
 
 
 def _result(result: Result) -> dict[str, Any]:

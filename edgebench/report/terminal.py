@@ -45,6 +45,8 @@ def print_report(report: Report, console: Console) -> None:
         f"{SHAKY} the machine did not hold still": any(shaky(row) for row in report.rows),
     }
     console.print(Text("   ".join(text for text, used in legend.items() if used), style="dim"))
+    for section in report.sections:
+        _print_lines(section.title, section.brief, console)
     failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
     _print_lines("Failed", failed, console)
     unlike = [

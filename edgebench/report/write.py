@@ -8,7 +8,9 @@ from pathlib import Path
 
 from edgebench.errors import UsageError
 from edgebench.files import write_bytes
+from edgebench.measures.significance import MARGIN
 from edgebench.report.content import Report, build_report
+from edgebench.report.flips import flips_csv
 from edgebench.results.load import load_results
 
 
@@ -21,10 +23,11 @@ class ReportPaths:
     csv: Path
     json: Path
     markdown: Path
+    flips: Path
     report: Report
 
 
-def read_report(folders: Sequence[Path]) -> Report:
+def read_report(folders: Sequence[Path], margin: float = MARGIN) -> Report:
     """Read and merge every result under `folders`; files that cannot be read are named in the report.
 
     Raises UsageError where a folder does not exist or none of them holds a readable result.
@@ -35,11 +38,11 @@ def read_report(folders: Sequence[Path]) -> Report:
         places = ", ".join(str(folder) for folder in folders)
         why = f": {rejected[0]}" if rejected else ": run `edgebench profile` first, or name the folder it wrote to"
         raise UsageError(f"no results in {places}{why}")
-    return build_report(results, rejected)
+    return build_report(results, rejected, margin)
 
 
 def write_report(folders: Sequence[Path], out: Path) -> ReportPaths:
-    """Write report.html, report.csv, report.json and report.md into `<out>/report/`, each atomically.
+    """Write report.html, report.csv, report.json, report.md and flips.csv into `<out>/report/`, each atomically.
 
     `folders` are as in `load_results`. Raises UsageError as `read_report` does, and where `out` cannot be written.
     """
@@ -60,6 +63,7 @@ def write_files(report: Report, out: Path) -> ReportPaths:
         csv=folder / "report.csv",
         json=folder / "report.json",
         markdown=folder / "report.md",
+        flips=folder / "flips.csv",
         report=report,
     )
     texts = {
@@ -67,6 +71,7 @@ def write_files(report: Report, out: Path) -> ReportPaths:
         paths.csv: csv_text(report),
         paths.json: json_text(report),
         paths.markdown: markdown_text(report),
+        paths.flips: flips_csv(report.rows),
     }
     try:
         for path, text in texts.items():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench.measures.latency import LatencySummary, first_and_last, joules_per_image, latency_summary
 from edgebench.measures.memory import MemorySummary, memory_summary
+from edgebench.measures.outputs import unpack
+from edgebench.measures.per_class import ClassLoss, class_losses
+from edgebench.measures.robustness import Answers, Shift, extra_drop, extra_drop_on_others
 from edgebench.measures.stability import StabilityVerdict, stability
-from edgebench.measures.summary import AccuracySummary
+from edgebench.measures.stages import Stages, stages
+from edgebench.measures.summary import AccuracySummary, verdicts_of
 from edgebench.measures.summary import summary as accuracy_summary
 from edgebench.records import Accuracy, Evaluation, Result
 from edgebench.results.conditions import Conditions, conditions
@@ -26,6 +31,13 @@ class Derived:
     accuracy: AccuracySummary | None
     minutes_ns: tuple[float, float] | None  # median latency of the first and the last minute of a sustained run
     joules_per_image: float | None
+    class_losses: tuple[ClassLoss, ...] = ()
+    extra_drop: Shift | None = None  # against the main set as it is; None for that one itself
+    stages: Stages | None = None
+
+    def class_name(self, index: int) -> str:
+        """Return the name of a class, its number where it has none."""
+        return class_name(self.result.artifact.labels, index)
 
     @property
     def counts(self) -> Accuracy | None:
@@ -40,9 +52,50 @@ def derive(result: Result) -> tuple[Derived, ...]:
     judged = stability(result.runs, latency) if latency else None
     memory, joules, minutes = memory_summary(result.runs), joules_per_image(result.runs), first_and_last(result.runs)
 
+    counted = [evaluation.accuracy for evaluation in result.evaluations if evaluation.accuracy]
+    verdicts = dict(zip(map(id, counted), verdicts_of(counted, together=False), strict=True))
+
     def one(evaluation: Evaluation | None) -> Derived:
         counts = evaluation.accuracy if evaluation else None
-        accuracy = accuracy_summary(counts) if counts else None
-        return Derived(result, evaluation, where, latency, judged, memory, accuracy, minutes, joules)
+        accuracy = accuracy_summary(counts, verdicts[id(counts)]) if counts else None
+        classes = class_losses(counts.classes) if counts and counts.classes else ()
+        extra = _extra_drop(result.evaluations[0], evaluation) if evaluation else None
+        steps = _stages(counts) if evaluation and not evaluation.perturbation else None
+        measured = (latency, judged, memory, accuracy, minutes, joules)
+        return Derived(result, evaluation, where, *measured, classes, extra, steps)
 
     return tuple(one(evaluation) for evaluation in result.evaluations or (None,))
+
+
+def answers(counts: Accuracy | None) -> Answers | None:
+    """Return which images artifact and reference have right; None without labels or reference."""
+    if counts is None or not counts.right or not counts.reference_right:
+        return None
+    return Answers(unpack(counts.right, counts.images), unpack(counts.reference_right, counts.images))
+
+
+def class_name(labels: Sequence[str], index: int) -> str:
+    """Return the name of a class, its number where it has none."""
+    return labels[index] if 0 <= index < len(labels) else str(index)
+
+
+def _extra_drop(main: Evaluation, other: Evaluation) -> Shift | None:
+    if other is main or main.perturbation:
+        return None
+    clean, changed = answers(main.accuracy), answers(other.accuracy)
+    if clean is None or changed is None:
+        return None
+    assert main.accuracy and other.accuracy
+    same = (main.data.sha256, main.accuracy.rows_sha256) == (other.data.sha256, other.accuracy.rows_sha256)
+    if other.perturbation and same and len(clean.artifact) == len(changed.artifact):
+        return extra_drop(clean, changed)
+    return None if other.perturbation else extra_drop_on_others(clean, changed)
+
+
+def _stages(counts: Accuracy | None) -> Stages | None:
+    """Return the steps that one result knows of; what the float32 artifact says is added by `results.together`."""
+    found = answers(counts)
+    if found is None or counts is None:
+        return None
+    host = unpack(counts.host_right, counts.images) if counts.host_right else None
+    return stages(found.reference, None, host, found.artifact)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from edgebench.records import OK
 from edgebench.results.contract_figures import ContractFigures
 from edgebench.results.derived import Derived
+from edgebench.results.drift_figures import DriftFigures
 from edgebench.results.figure import Figure, figures_of
 from edgebench.results.further_figures import FurtherFigures
 from edgebench.results.training_figures import TrainingFigures
 
 
 @dataclass(frozen=True)
-class Row(TrainingFigures, FurtherFigures, ContractFigures):
+class Row(DriftFigures, TrainingFigures, FurtherFigures, ContractFigures):
     """One artifact on one device on one evaluation, as a reader compares it. None means not measured."""
 
     of: Derived = dataclasses.field(compare=False, repr=False, kw_only=True)  # the values behind it; not a figure

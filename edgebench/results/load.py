@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from edgebench.errors import UsageError
 from edgebench.files import MAX_RECORD_BYTES, read_record
+from edgebench.measures.outputs import unpack
 from edgebench.records import Accuracy, Result
 
 RAW_FOLDER = "runs"  # the raw runs of a results folder; never results themselves
@@ -115,6 +117,22 @@ def _impossible_counts(accuracy: Accuracy) -> Iterator[str]:
         count = getattr(accuracy, key)
         if count is not None and not 0 <= count <= accuracy.images:
             yield f"accuracy.{key} is {count} of {accuracy.images} images"
+    for key in ("right", "reference_right", "host_right"):
+        try:
+            if getattr(accuracy, key):
+                unpack(getattr(accuracy, key), accuracy.images)
+        except (ValueError, zlib.error) as error:
+            yield f"accuracy.{key} cannot be read: {error}"
+    bins = {len(accuracy.bin_images), len(accuracy.bin_right), len(accuracy.bin_confidence)}
+    if len(bins) != 1:
+        yield "accuracy has bins of unequal number"
+    classes = accuracy.classes
+    if classes is not None:
+        count = len(classes.images)
+        if {len(classes.chosen), len(classes.right)} != {count} or {len(classes.lost), len(classes.won)} > {0, count}:
+            yield "accuracy.classes has counts of unequal number"
+        if any(not (0 <= row < count and 0 <= column < count) for row, column, _ in classes.confusion):
+            yield "accuracy.classes has a confusion of classes that there are not"
 
 
 def _is_something_else(path: Path) -> bool:

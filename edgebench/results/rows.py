@@ -35,17 +35,25 @@ def with_subjects(rows: Sequence[Row]) -> list[Row]:
     """
     known: dict[tuple[str, str], dict[str, None]] = {}  # model and column -> its values, in order of appearance
     for row in rows:
-        for column in _TELL_APART.values():
+        for column in (*_TELL_APART.values(), "evaluation"):
             if getattr(row, column):
                 known.setdefault((row.model, column), {})[getattr(row, column)] = None
     return [dataclasses.replace(row, subject=_subject(row, known)) for row in rows]
+
+
+def _follows_the_images(model: str, known: dict[tuple[str, str], dict[str, None]]) -> bool:
+    """Whether each set of images was given in one size only, so that its pixels tell nothing more apart."""
+    return len(known[model, "pixels_sha256"]) == len(known.get((model, "evaluation_sha256"), ()))
 
 
 def _subject(row: Row, known: dict[tuple[str, str], dict[str, None]]) -> str:
     parts = []
     for word, column in _TELL_APART.items():
         all_known = list(known.get((row.model, column), ()))
-        if len(all_known) > 1:
+        named = word == "images" and len(known.get((row.model, "evaluation"), ())) == len(all_known)
+        if len(all_known) > 1 and named:
+            parts.append(row.evaluation or next(iter(known[row.model, "evaluation"])))
+        elif len(all_known) > 1 and not (word == "pixels" and _follows_the_images(row.model, known)):
             parts.append(f"{word} {(getattr(row, column) or all_known[0])[:8]}")
     perturbation = row.of.evaluation.perturbation if row.of.evaluation else None
     parts += [perturbation.label] if perturbation else []

@@ -18,7 +18,9 @@ def drop_reason(verdict: Verdict | None) -> str:
     """Return why a drop is undecided, and what would decide it; empty where it is not."""
     if verdict is None or verdict.word != UNDECIDED:
         return ""
-    return f"{count(verdict.images, 'image')} leave room for a drop of {percent(verdict.high)}; {verdict.advice}"
+    room = f"{count(verdict.images, 'image')} leave room for a drop of {percent(verdict.high)}"
+    among = f", too much among {verdict.cells} comparisons" if verdict.high <= verdict.margin else ""
+    return f"{room}{among}; {verdict.advice}"
 
 
 def drop_words(verdict: Verdict | None) -> str:
