@@ -8,7 +8,7 @@ import select
 import time
 from typing import Any
 
-from edgebench.devices.text import clean_bytes
+from edgebench.devices.text import clean_bytes, clean_text
 from edgebench.errors import DeviceError
 
 MAX_LINE = 256 * 1024
@@ -86,7 +86,7 @@ class Wire:
         length = answer.pop("bytes", 0)
         if type(length) is not int or not 0 <= length <= limit:
             raise DeviceError(
-                f"{self._name} answered {operation!r} with {str(length)[:40]} bytes, at most {limit} belong there"
+                f"{self._name} answered {operation!r} with {clean_text(length, 40)} bytes, at most {limit} belong there"
             )
         return answer, self.read_exactly(length, deadline)
 

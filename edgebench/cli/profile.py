@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -13,16 +12,20 @@ from typing import Any
 
 import click
 
+from edgebench import leftovers
 from edgebench.cli.display import Display
 from edgebench.cli.evaluating import open_datasets, perturbing_options, read_perturbations
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
-from edgebench.devices.base import Device
+from edgebench.devices.base import Device, Rest
+from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
-from edgebench.errors import DeviceError
+from edgebench.devices.text import SHORT, clean_text
+from edgebench.errors import DeviceError, EdgebenchError
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
+from edgebench.pipeline.completion import data_key, forget, session_of
 from edgebench.pipeline.evaluations import Exams, prepare
 from edgebench.pipeline.profile import PLAIN, Request, profile
 from edgebench.records import OK, Result, Settings
@@ -39,7 +42,7 @@ REMOTE_BUDGET_SECONDS = 120.0
     multiple=True,
     default=("cpu",),
     show_default=True,
-    help="cpu, gpu, a name from devices.toml or ssh://user@host:port; may be repeated.",
+    help="cpu, gpu, a name or group from devices.toml or ~/.ssh/config, ssh://user@host:port or all; may be repeated.",
 )
 @click.option(
     "--data",
@@ -74,6 +77,13 @@ REMOTE_BUDGET_SECONDS = 120.0
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
 )
 @click.option("--fresh", is_flag=True, help="Do not go on with an interrupted profile; measure everything again.")
+@click.option("--only-failed", is_flag=True, help="Measure again only what has no result yet, or one that failed.")
+@click.option("--cool-down", type=click.FloatRange(0, 3600), help="Seconds of rest before each round of latency.")
+@click.option(
+    "--max-temperature",
+    type=click.FloatRange(1, 150),
+    help="Degrees C: a round of latency waits until it is no hotter.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(
     artifacts: tuple[Path, ...],
@@ -89,6 +99,9 @@ def command(
     runtime: str | None,
     out: Path,
     fresh: bool,
+    only_failed: bool,
+    cool_down: float | None,
+    max_temperature: float | None,
     as_json: bool,
     **settings: Any,
 ) -> int:
@@ -109,15 +122,23 @@ def command(
     scenarios = make_settings(**settings)
     datasets = open_datasets(data, read_labels(labels))
     perturbations = read_perturbations(perturb, corruptions, scenarios[0].seed, datasets)
-    request = Request(found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh)
+    own_rest = None if cool_down is None and max_temperature is None else Rest(cool_down or 0.0, max_temperature)
+    request = Request(
+        found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh, only_failed, own_rest,
+        f"{data_key(datasets)} {perturbations}",
+    )  # fmt: skip
     with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
-        session = f"{out.resolve()} {time.time_ns() if fresh else ''}"  # whose unfinished jobs are picked up
-        targets = [open_device(name, Path.cwd(), session, tell) for name in dict.fromkeys(devices)]
+        names = expand_names(devices, Path.cwd())
+        session = session_of(out, fresh)  # whose unfinished jobs are picked up
+        leftovers.drop(out / "cache", deep=True)
+        targets = [open_device(name, Path.cwd(), session, tell) for name in names]
         if datasets:
             exams = Exams(datasets, out / "cache", tell, perturbations)
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)
+    if not lost:
+        forget(out, [device.name for device in targets])
     sides: dict[str, list[Result]] = {item.group: [] for item in found}
     for item, result in zip(cycle(found), results, strict=False):  # in this order for every device and scenario
         sides[item.group].append(result)
@@ -125,21 +146,30 @@ def command(
         _show(sides, out, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
-    return 0 if not lost and all(result.status == OK for result in results) else 1
+    if results and lost:
+        click.echo("edgebench: what is finished is kept: the same command measures only what is missing", err=True)
+    if lost:
+        return max(error.exit_code for error in lost)
+    return 0 if all(result.status == OK for result in results) else 1
 
 
 def _measure(
     request: Request, scenarios: Sequence[Settings], devices: Sequence[Device], budget: float, tell: Stoppable
-) -> tuple[list[Result], list[DeviceError]]:
+) -> tuple[list[Result], list[EdgebenchError]]:
     """Measure every scenario on every device; a device that is lost costs its own results, and the others go on."""
-    lost: list[DeviceError] = []
+    lost: list[EdgebenchError] = []
 
     def measure(device: Device) -> list[Result]:
         try:
             return [r for one in _for_device(request, scenarios, device, budget) for r in profile(one, device, tell)]
-        except DeviceError as error:
+        except EdgebenchError as error:
             lost.append(error)
-            return []
+        except Exception as error:  # what is unexpected on one device ends that device alone
+            if device.name in LOCAL_DEVICES:
+                raise
+            words = f"{device.name}: an error in edgebench: {type(error).__name__}: {clean_text(error, SHORT)}"
+            lost.append(DeviceError(f"{words}; please report it. The other devices went on"))
+        return []
 
     return on_all(measure, devices, tell), lost
 

@@ -11,12 +11,13 @@ import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from edgebench import __version__
 from edgebench.errors import UsageError
 from edgebench.files import read_record, sha256_json, write_bytes, write_json
 from edgebench.images.datasets import Dataset
-from edgebench.records import Result
+from edgebench.records import OK, Artifact, Result, Settings
 
 FILE = "complete.json"
 
@@ -35,6 +36,25 @@ def find_results(folder: Path, key: str, out: Path) -> list[Result] | None:
         return [read_record(Result, out / path) for path in paths]
     except UsageError:
         return None
+
+
+class Planned(Protocol):
+    """What a cell is before it is measured."""
+
+    artifact: Artifact
+    runtime: str
+
+
+def good_results(cells: Iterable[tuple[Path, Planned]], settings: Settings) -> dict[Path, Result]:
+    """Return the results that are there already, ok, and of just these artifacts and settings, by their files."""
+    found = {}
+    for path, cell in cells:
+        result = read_record(Result, path) if path.exists() else None
+        if result is None or result.status != OK or result.artifact.sha256 != cell.artifact.sha256:
+            continue
+        if result.settings == settings and result.runtime == cell.runtime:
+            found[path] = result
+    return found
 
 
 def add_results(folder: Path, key: str, paths: list[str]) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from edgebench.devices.base import Outcome
+from edgebench.devices.returns import judge
 from edgebench.errors import UsageError
 from edgebench.files import append_line, atomic_path, read_record, sha256_json, write_json
-from edgebench.records import Accuracy, Job, Run, to_dict
+from edgebench.records import OK, Accuracy, Job, Run, to_dict
 
 
 def job_id(job: Job) -> str:
@@ -32,8 +33,10 @@ def job_id(job: Job) -> str:
 class Journal:
     """Finished runs of an unfinished profile."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, only_ok: bool = False) -> None:
+        """Read what is there; with `only_ok` a run that failed counts as not finished."""
         self._folder = folder
+        self._only_ok = only_ok
         self._finished = set(self._read())
 
     def __len__(self) -> int:
@@ -45,10 +48,13 @@ class Journal:
         if name not in self._finished:
             return None
         outputs = self._folder / f"{name}.npy"
-        return Outcome(
+        kept = Outcome(
             read_record(Run, self._folder / f"{name}.json"),
             np.load(outputs, allow_pickle=False) if outputs.exists() else None,
         )
+        scored = (self._folder / f"{name}.accuracy.json").exists()  # in place of its outputs
+        unfit = not scored and judge(job, kept).run.status != kept.run.status  # kept before it was judged
+        return None if unfit else kept
 
     def find_accuracy(self, job: Job) -> Accuracy | None:
         """Return what the outputs of a job came to, where `add` was given that in their place."""
@@ -76,8 +82,10 @@ class Journal:
         path = self._folder / "journal.jsonl"
         for line in path.read_text().splitlines() if path.exists() else ():
             try:
-                yield json.loads(line)["job"]
-            except ValueError:
+                entry = json.loads(line)
+                if entry["status"] == OK or not self._only_ok:
+                    yield entry["job"]
+            except (ValueError, KeyError, TypeError):
                 return  # a line cut short by a full disk or a power cut: what follows it was never finished
 
 

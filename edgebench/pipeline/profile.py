@@ -12,19 +12,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgebench import registry
+from edgebench import leftovers, registry
 from edgebench.cells import cell_key
-from edgebench.devices.base import Device, DeviceInfo, OnDevice, Outcome
+from edgebench.devices.base import Device, DeviceInfo, Notice, OnDevice, Outcome, Rest
+from edgebench.devices.returns import judge
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, write_json
 from edgebench.images.evaluation import stratified
 from edgebench.measures.latency import enough_processes
+from edgebench.pipeline import completion
 from edgebench.pipeline.artifacts import Found
 from edgebench.pipeline.evaluations import Exams, Rows
 from edgebench.pipeline.events import CellFailed, JobStarted, Resumed, Tell
 from edgebench.pipeline.flips import find_flips
 from edgebench.pipeline.journal import Journal, exclusive
 from edgebench.pipeline.perturbed import PerturbedImages
+from edgebench.pipeline.resting import rest
 from edgebench.pipeline.scoring import Exam, score_outputs
 from edgebench.records import (
     FAILED,
@@ -38,6 +41,7 @@ from edgebench.records import (
     Result,
     Run,
     Settings,
+    to_dict,
 )
 from edgebench.runner.preprocess import guess_layout
 
@@ -57,6 +61,9 @@ class Request:
     budget_seconds: float | None = None
     preprocessing: Preprocessing | None = None
     fresh: bool = False
+    only_failed: bool = False  # what has a result already, with status ok, is taken as it is
+    rest: Rest | None = None  # before each round of latency; None: as the device's own configuration says
+    data_key: str | None = None  # what the images are; not None: finished results are kept until `completion.forget`
 
 
 Pixels = tuple[str, str]
@@ -106,19 +113,53 @@ def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
     that no cell could use; whatever breaks in one cell is that cell's status.
     """
     folder = request.out / "results" / device.name
-    with exclusive(folder, device.name), device:
-        info = device.info()
-        journal = Journal(folder / "runs")
+    with exclusive(folder, device.name):
+        leftovers.drop(folder, deep=True)
+        journal = Journal(folder / "runs", only_ok=request.only_failed)
         if request.fresh:
             journal.clear()
-        if len(journal):
-            tell(Resumed(device.name, len(journal)))
-        sweep = _Sweep(request, device, info, journal, tell)
-        cells = [sweep.plan(found) for found in request.found]
-        sweep.measure(cells)
-        results = [_write(cell, request, info) for cell in cells]
-        journal.clear()
-    return results
+        key = _key(request, device.name)
+        kept = completion.find_results(folder / "runs", key, request.out) if key and not request.only_failed else None
+        if kept is not None:
+            text = f"finished before and not measured again: {len(kept)} results (--fresh measures all)"
+            tell(OnDevice(device.name, Notice(text)))
+            return kept
+        with device:
+            results = _measure(request, device, journal, tell)
+        if key:
+            completion.add_results(folder / "runs", key, [str(path.relative_to(request.out)) for path in results])
+        else:
+            journal.clear()
+    return list(results.values())
+
+
+def _key(request: Request, device: str) -> str:
+    """Hash of the whole request, by which its finished results are found again; empty: they are not kept."""
+    if request.data_key is None:
+        return ""
+    what = [[one.group, one.artifact.label, one.artifact.sha256, one.artifact.status] for one in request.found]
+    rule = request.preprocessing and to_dict(request.preprocessing)
+    limits = [request.images, request.budget_seconds, request.runtime]
+    return completion.key_of(device, what, to_dict(request.settings), request.data_key, rule, limits)
+
+
+def _measure(request: Request, device: Device, journal: Journal, tell: Tell) -> dict[Path, Result]:
+    """Return the results by their files, in the order of the request."""
+    info = device.info()
+    if len(journal):
+        tell(Resumed(device.name, len(journal)))
+    sweep = _Sweep(request, device, info, journal, tell)
+    cells = [sweep.plan(found) for found in request.found]
+    places = [_place(cell, request, info) for cell in cells]
+    good: dict[Path, Result] = {}
+    if request.only_failed:
+        good = completion.good_results(zip(places, cells, strict=True), request.settings)
+    sweep.measure([cell for cell, place in zip(cells, places, strict=True) if place not in good])
+    places = [p if p in good else _place(cell, request, info) for p, cell in zip(places, cells, strict=True)]
+    return {
+        place: good[place] if place in good else _write(cell, request, info, place)
+        for cell, place in zip(cells, places, strict=True)
+    }
 
 
 class _Sweep:
@@ -127,6 +168,7 @@ class _Sweep:
     def __init__(self, request: Request, device: Device, info: DeviceInfo, journal: Journal, tell: Tell) -> None:
         self._request, self._device, self._info, self._journal, self._tell = request, device, info, journal, tell
         self._done = self._total = 0
+        self._rest_due = False
 
     def plan(self, found: Found) -> Cell:
         """Choose the runtime for an artifact, or say why none will do."""
@@ -147,7 +189,8 @@ class _Sweep:
         live = [cell for cell in cells if cell.status == OK]
         settings = self._request.settings
         exams = self._request.exams
-        self._total = len(live) * (1 + settings.processes + len(exams or ()) + settings.operators)
+        processes = 1 if self._info.emulated else settings.processes  # its times are not shown
+        self._total = len(live) * (1 + processes + len(exams or ()) + settings.operators)
         for cell in live:
             self._run(cell, "memory")
             self._describe(cell)
@@ -158,10 +201,13 @@ class _Sweep:
         if exams is not None:
             self._perturb(live, exams)
         order = random.Random(settings.seed)  # noqa: S311 (an order of measurement, not a secret)
-        for repetition in range(settings.processes):
+        for repetition in range(processes):
+            self._rest_due = True
             for cell in order.sample(live, len(live)):
                 self._run(cell, "latency", repetition=repetition)
-        for repetition in range(settings.processes, settings.max_processes):  # for those whose processes disagree
+        for repetition in range(processes, 0 if self._info.emulated else settings.max_processes):
+            # for those whose processes disagree
+            self._rest_due = True
             well = [cell for cell in live if cell.status == OK]
             unsure = {cell.artifact.label for cell in well if not enough_processes(cell.runs, settings)}
             again = [cell for cell in well if cell.artifact.label in unsure]  # a cell and its baseline go on together
@@ -282,13 +328,22 @@ class _Sweep:
         self._tell(JobStarted(device, name, kind, self._done, self._total))
         outcome = self._journal.find(job)
         if outcome is None:
+            self._rest(name)
             outcome = self._device.run(job, lambda event: self._tell(OnDevice(device, event, name, kind)))
+            outcome = judge(job, outcome)
             self._journal.add(job, outcome)
         cell.runs.append(outcome.run)
         if outcome.run.status != OK:
             cell.fail(outcome.run.status, f"{kind}: {outcome.run.reason}")
             self._tell(CellFailed(name, cell.status, cell.reason))
         return outcome
+
+    def _rest(self, cell: str) -> None:
+        """Let the device cool down before a round, where anything of the round is still to be measured."""
+        if self._rest_due:
+            self._rest_due = False
+            wish, name = self._request.rest or self._info.rest, self._info.name
+            rest(self._device, wish, lambda event: self._tell(OnDevice(name, event, cell, "rest")))
 
     def _job(self, cell: Cell, kind: str, pixels: Pixels, repetition: int = 0) -> Job:
         artifact = cell.artifact
@@ -312,11 +367,14 @@ class _Sweep:
         )
 
 
-def _write(cell: Cell, request: Request, info: DeviceInfo) -> Result:
-    folder = request.out / cell.group / "results" / info.name
+def _place(cell: Cell, request: Request, info: DeviceInfo) -> Path:
     limit = [] if request.images is None else [f"{request.images} images"]
     data = [*request.exams.data, *limit] if request.exams else []
     key = cell_key(cell.artifact, info.name, cell.runtime, request.settings, info.emulated, data)
+    return request.out / cell.group / "results" / info.name / f"{key.file_name}.json"
+
+
+def _write(cell: Cell, request: Request, info: DeviceInfo, place: Path) -> Result:
     result = Result(
         artifact=cell.artifact,
         device=info.name,
@@ -326,13 +384,13 @@ def _write(cell: Cell, request: Request, info: DeviceInfo) -> Result:
         settings=request.settings,
         runs=tuple(cell.runs),
         evaluations=tuple(
-            _evaluation(examined, folder / f"{key.file_name}.outputs{f'-{number}' if number > 1 else ''}.npy")
+            _evaluation(examined, place.with_name(f"{place.stem}.outputs{f'-{number}' if number > 1 else ''}.npy"))
             for number, examined in enumerate(cell.examined, 1)
         ),
         emulated=info.emulated,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    write_json(folder / f"{key.file_name}.json", result, indent=None)  # thousands of samples
+    write_json(place, result, indent=None)  # thousands of samples
     return result
 
 
