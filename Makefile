@@ -14,8 +14,8 @@ help:  ## Show what can be made
 demo: $(VENV)/.keras  ## Train, convert, profile and report two small models
 	$(BIN)/edgebench demo
 
-test: $(VENV)/.all  ## Run every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.all  ## Run every test, on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 	$(BIN)/ruff check

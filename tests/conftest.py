@@ -82,3 +82,17 @@ def run() -> Any:
 @pytest.fixture
 def runs() -> Any:
     return make_runs
+
+
+# What is dear to make is made once: every test that uses one of these goes to one worker, the first named counts.
+SHARED = ("converted", "small_keras")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell the workers which tests belong together: those of a device, of a shared fixture, of a file."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent)
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next((name for name in SHARED if name in fixtures), None)
+        place = "devices" if file.parts[0] in ("devices", "virtual_pi") else shared or file.as_posix()
+        item.add_marker(pytest.mark.xdist_group(place))
