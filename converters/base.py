@@ -81,6 +81,15 @@ TARGETS = {ANY: "every processor", "x86-vnni": "x86 with VNNI", "arm": "64-bit A
 """What an integer graph is made for. Only old x86 processors saturate: the others may use all 8 bits of each weight."""
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What `--max-drop` asks, and the images that prove it: preprocessed inputs (n, ..), labels (n,) or None."""
+
+    limit: float
+    inputs: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64] | None
+
+
 class Quantiser(Protocol):
     """What the module that a `variants.Format` names as its `quantiser` offers, as module-level functions."""
 
@@ -101,4 +110,18 @@ class Quantiser(Protocol):
         `inputs` (n, ..) are preprocessed calibration inputs in the graph's layout, None where the precision needs
         none. `target` is one of TARGETS and passed only where the user named one. Raises ConversionError where the
         result does not keep what its name says.
+        """
+
+    def mixed(
+        self,
+        source: Path,
+        path: Path,
+        inputs: npt.NDArray[np.float32],
+        promise: Promise,
+        *,
+        target: str = ANY,
+    ) -> Quantised:
+        """Write int8 with the fewest tensors in float that keep `promise`; only for formats with `mixed` on request.
+
+        Raises ConversionError with what is missing where the promise cannot be proved.
         """

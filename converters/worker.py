@@ -22,14 +22,14 @@ import numpy.typing as npt
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
-from edgebench.converters.base import ANY, Quantised, Quantiser, SourceModel
+from edgebench.converters.base import ANY, Promise, Quantised, Quantiser, SourceModel
 from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
 from edgebench.files import atomic_path, parse_record
 from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
 from edgebench.records import Perturbation, Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
-from edgebench.variants import FLOAT, is_calibrated, parts
+from edgebench.variants import FLOAT, MIXED, is_calibrated, parts
 
 PIECE = 128  # perturbed images in memory at once
 
@@ -129,6 +129,9 @@ class Worker:
         inputs = self._calibration(precision, quantiser.input_shape(source))
         target = self._request.get("target", ANY)
         options = {} if target == ANY else {"target": target}
+        if precision == MIXED:
+            assert inputs is not None
+            return path, quantiser.mixed(source, path, inputs, self._promise(quantiser.input_shape(source)), **options)
         return path, quantiser.quantise(source, precision, path, inputs, **options)
 
     def _float(self, kind: str) -> Path:
@@ -157,6 +160,14 @@ class Worker:
             raise ConversionError(f"{precision} needs images to calibrate on: give --data")
         images = np.load(path, allow_pickle=False)
         return np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
+
+    def _promise(self, shape: tuple[int, ...]) -> Promise:
+        """Return what `mixed` must prove, and the images to prove it on."""
+        named = self._named_images()
+        images = np.load(named["proof"], allow_pickle=False)
+        labels = np.asarray(named["proof_labels"], np.int64)
+        inputs = np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
+        return Promise(self._request["max_drop"], inputs, labels if len(labels) and labels.min() >= 0 else None)
 
     def _named_images(self) -> dict[str, Any]:
         """Wait, once, for the host to name the images."""

@@ -52,6 +52,11 @@ def all_variants() -> tuple[str, ...]:
     return tuple(f"{format.name}:{precision}" for format in formats().values() for precision in format.precisions)
 
 
+def variants_on_request() -> tuple[str, ...]:
+    """Return every `format:precision` that is made only where it is named."""
+    return tuple(f"{format.name}:{precision}" for format in formats().values() for precision in format.on_request)
+
+
 def runtimes_of(format: str) -> tuple[Runtime, ...]:
     """Return the runtimes that execute a format, the preferred one first; none for a format that is not known."""
     return tuple(runtime for runtime in runtimes().values() if format in runtime.formats)

@@ -32,6 +32,7 @@ class Format:
     suffix: str
     folder: bool = False
     marker: str = ""
+    on_request: tuple[str, ...] = ()  # precisions made only where they are named: they need a promise to keep
     quantiser: str = ""  # import path of the module that makes the other precisions; see converters/base.py
 
 
@@ -49,6 +50,7 @@ class Runtime:
 
 
 FLOAT = "float32"
+MIXED = "mixed"
 
 PRECISIONS = {
     precision.name: precision
@@ -61,6 +63,7 @@ PRECISIONS = {
         Precision("dynamic", "int8 weights, float activations", integers=True),
         Precision("int8", "integers throughout, calibrated", calibrated=True, integers=True),
         Precision("int16x8", "int8 weights, int16 activations", calibrated=True, integers=True),
+        Precision("mixed", "int8, with the few tensors that need it in floating point", calibrated=True, integers=True),
     )
 }
 
@@ -73,6 +76,7 @@ FORMATS = {
             "TFLite",
             (FLOAT, "float16", "dynamic", "int8", "int16x8"),
             ".tflite",
+            on_request=("mixed",),
             quantiser="edgebench.converters.quantize.tflite",
         ),
         Format(
@@ -80,6 +84,7 @@ FORMATS = {
             "ONNX",
             (FLOAT, "float16", "dynamic", "int8"),
             ".onnx",
+            on_request=("mixed",),
             quantiser="edgebench.converters.quantize.onnx",
         ),
     )

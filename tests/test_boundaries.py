@@ -54,8 +54,9 @@ MAY: dict[str, set[str]] = {
     "edgebench/compare": GROUND | {"measures", "results", "expression"},
     "edgebench/report": GROUND | {"measures", "results", "inspection"},
     "edgebench/runner": {"errors", "lifeline", "records", "orderstats", "variants"},
-    # `--preprocess keras:NAME` and a Keras Application's own rule are the same table; perturbations are pure.
-    "converters": GROUND | RUNNER_PARTS | {"images.preprocessing", "images.perturbations"},
+    # `--preprocess keras:NAME` and a Keras Application's own rule are the same table; perturbations are pure, and so is
+    # the interval that the promise of `mixed` is proved with.
+    "converters": GROUND | RUNNER_PARTS | {"images.preprocessing", "images.perturbations", "measures.significance"},
     "devices": GROUND | RUNNER_PARTS | {"runner.sensors"},
     "edgebench/inspection": GROUND | RUNNER_PARTS,
     "edgebench/pipeline": GROUND | RUNNER_PARTS | {"images", "measures", "converters", "devices", "inspection"},

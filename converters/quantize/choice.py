@@ -125,6 +125,26 @@ def sqnr_db(outputs: Inputs, reference: Inputs) -> float:
     return math.inf if noise == 0 else 10 * math.log10(float(np.square(reference, dtype=np.float64).sum()) / noise)
 
 
+def units(operators: Iterable[tuple[str, bool, Iterable[str], Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """Return the tensors that can stay in float as one, each with all the operators that touch it.
+
+    `operators` are (name, whether it only hands its values on, inputs, outputs) in the graph's order. What an operator
+    hands on (a ReLU, a pooling) is the same tensor: with one half of it in integers nothing would be gained.
+    """
+    root: dict[str, str] = {}
+    touching: dict[str, list[str]] = {}
+    read: set[str] = set()
+    for name, passing, inputs, outputs in operators:
+        sources = [root.setdefault(source, source) for source in inputs]
+        read.update(sources)
+        for output in outputs:
+            root[output] = sources[0] if passing and sources else output
+        for tensor in (*sources, *(root[output] for output in outputs)):
+            if name not in touching.setdefault(tensor, []):
+                touching[tensor].append(name)
+    return {tensor: tuple(names) for tensor, names in touching.items() if tensor in read}
+
+
 class _Trials:
     """One round of trials on one split of the calibration inputs."""
 

@@ -22,9 +22,10 @@ import onnx
 from onnxconverter_common import float16
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from edgebench.converters.base import ANY, TARGETS, Quantised
+from edgebench.converters.base import ANY, TARGETS, Promise, Quantised
 from edgebench.converters.quantize import onnx_dynamic, onnx_static
 from edgebench.converters.quantize.choice import AUTO, PRODUCTS, choose
+from edgebench.converters.quantize.mixed import search
 from edgebench.errors import ConversionError
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm")
@@ -58,6 +59,14 @@ def quantise(
             return _int8(graph, path, inputs, scope, target)
         except (ValueError, TypeError, KeyError, RuntimeError, AssertionError) as error:
             raise ConversionError(f"onnxruntime's quantiser: {str(error).splitlines()[0][:300]}") from error
+
+
+def mixed(
+    source: Path, path: Path, inputs: npt.NDArray[np.float32], promise: Promise, *, target: str = ANY
+) -> Quantised:
+    """Write int8 with the fewest tensors in float that keep `promise`; see `mixed.search`."""
+    with prepared(source) as graph:
+        return search.mixed("onnx", graph, path, inputs, promise, safe=target == ANY)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgebench.converters.quantize import safe_weights
-from edgebench.converters.quantize.choice import EVERY
+from edgebench.converters.quantize.choice import EVERY, units
 from edgebench.converters.quantize.ranges import Observed, Range
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+PASSING = ("Relu", "Clip", "MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Pad")
 OPERATORS = {"every": tuple(sorted({*QLinearOpsRegistry, *QDQRegistry})), "products": PRODUCTS}
 ADDED = 2**30
 """A bias stays within this after it was corrected: half of what 32 bits hold."""
@@ -94,7 +96,7 @@ def observe(model: Any, inputs: npt.NDArray[np.float32]) -> dict[str, Observed]:
         found[source].add(row)
         for name, values in zip(names, session.run(names, {source: row[None]}), strict=True):
             if values.size:
-                found[name].add(values)
+                found[name].add(values, 1 if values.ndim == 4 else -1)
     return {name: seen for name, seen in found.items() if seen.samples}
 
 
@@ -281,3 +283,23 @@ class Graph:
     def logits(self, made: Any | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the logits of a graph, of the float graph where it is None; unsafe weights are computed in float."""
         return outputs(cut(self.model if made is None else made), inputs, optimise=made is None or self._safe)
+
+    def outputs(self, made: Any | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the outputs of a graph, of the float graph where it is None."""
+        return outputs(self.model if made is None else made, inputs, optimise=made is None or self._safe)
+
+    def units(self) -> dict[str, tuple[str, ...]]:
+        """Return every activation that is handed on, with the names of the operators that touch it, in order."""
+        constants = {value.name for value in self.model.graph.initializer}
+        return units(
+            (node.name, node.op_type in PASSING, [name for name in node.input if name not in constants], node.output)
+            for node in self.model.graph.node
+        )
+
+    def write(self, made: Any, path: Path) -> None:
+        """Write a graph."""
+        onnx.save(made, str(path))
+
+    def read(self, path: Path) -> Any:
+        """Read a graph that `write` wrote."""
+        return onnx.load(str(path))

@@ -30,9 +30,14 @@ class Observed:
     low: float = np.inf
     high: float = -np.inf
     samples: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    peaks: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """The largest magnitude of each channel."""
 
-    def add(self, values: npt.NDArray[np.float32]) -> None:
-        """Take in the tensor's values on one more input."""
+    def add(self, values: npt.NDArray[np.float32], axis: int = -1) -> None:
+        """Take in the tensor's values on one more input; `axis` is that of its channels."""
+        rows = np.moveaxis(values, axis, -1)
+        peaks = np.abs(rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)).max(axis=0)
+        self.peaks = np.maximum(self.peaks, peaks) if len(self.peaks) else peaks
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
         flat = values.reshape(-1)
         self.samples.append(flat[_places(flat.size)] if flat.size > SAMPLE else flat.copy())

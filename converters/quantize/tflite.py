@@ -22,8 +22,9 @@ import numpy.typing as npt
 from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
-from edgebench.converters.base import ANY, TARGETS, Quantised
+from edgebench.converters.base import ANY, TARGETS, Promise, Quantised
 from edgebench.converters.quantize.choice import AUTO, EVERY, PRODUCTS, choose
+from edgebench.converters.quantize.mixed import search
 from edgebench.errors import ConversionError
 
 MIN_WEIGHT_ELEMENTS = 1024
@@ -109,6 +110,13 @@ def quantise(
         f"{choice.plan.words}; weights int8 a channel, activations int{bits}, calibrated on {len(inputs)} inputs",
         (found.words, *choice.notes),
     )
+
+
+def mixed(
+    source: Path, path: Path, inputs: npt.NDArray[np.float32], promise: Promise, *, target: str = ANY
+) -> Quantised:
+    """Write int8 with the fewest tensors in float that keep `promise` (`mixed.search`). `target` as in `quantise`."""
+    return search.mixed("tflite", source, path, inputs, promise, safe=target == ANY)
 
 
 def input_shape(source: Path) -> tuple[int, ...]:

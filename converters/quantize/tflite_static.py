@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
+from edgebench.converters.quantize.choice import units
 from edgebench.converters.quantize.ranges import Observed, Range
 from edgebench.converters.quantize.tflite import apply_rules, read_graph, static_rules, wide_enough
 from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+PASSING = ("RELU", "RELU6", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE", "SQUEEZE", "PAD", "PADV2")
 BIAS_TYPES: dict[str, Any] = {"INT32": np.int32, "INT64": np.int64}
 ALIVE = 0.25
 """A fused activation passes a bias's shift on for the share of values between its ends; taken as this at least."""
@@ -215,3 +218,31 @@ class Graph:
     def logits(self, made: bytes | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the logits of a graph, of the float graph where it is None."""
         return outputs(cut(self._content if made is None else made), inputs)
+
+    def outputs(self, made: bytes | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the outputs of a graph, of the float graph where it is None."""
+        return outputs(self._content if made is None else made, inputs)
+
+    def units(self) -> dict[str, tuple[str, ...]]:
+        """Return every activation that is handed on, with the outputs of the operators that touch it, in order."""
+        model = read_graph(self._content)
+        graph = model.subgraphs[0]
+        names = [tensor.name.decode(errors="replace") for tensor in graph.tensors]
+        made = {int(index) for operator in graph.operators for index in operator.outputs} | set(map(int, graph.inputs))
+        return units(
+            (
+                names[int(operator.outputs[0])],
+                _kind(model, operator) in PASSING,
+                [names[int(index)] for index in operator.inputs if int(index) in made],
+                [names[int(index)] for index in operator.outputs],
+            )
+            for operator in graph.operators
+        )
+
+    def write(self, made: bytes, path: Path) -> None:
+        """Write a graph."""
+        path.write_bytes(made)
+
+    def read(self, path: Path) -> bytes:
+        """Read a graph that `write` wrote."""
+        return path.read_bytes()

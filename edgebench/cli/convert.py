@@ -22,7 +22,7 @@ from edgebench.pipeline.convert import convert
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.pipeline.manifests import Order
 from edgebench.records import OK, Artifact, Source, to_dict
-from edgebench.variants import is_calibrated, parts
+from edgebench.variants import MIXED, is_calibrated, parts
 
 ALL = "all"
 
@@ -72,6 +72,12 @@ class _ListsVariants(click.Command):
     default=ANY,
     show_default=True,
     help="What onnx:int8 is made for. any: no processor saturates; the others use all 8 bits of each weight.",
+)
+@click.option(
+    "--max-drop",
+    callback=lambda _context, _option, text: _share(text),
+    metavar="PERCENT",
+    help="The drop of top-1 that tflite:mixed or onnx:mixed must prove: 0.5%.",
 )
 @click.option("--trust-lambda", is_flag=True, help="Load Lambda layers: Python code inside the model file runs here.")
 @click.option(
@@ -124,13 +130,38 @@ def command(
 def expand(targets: tuple[str, ...]) -> tuple[str, ...]:
     """Return the variants meant by `--to` values, in the usual order; a format alone means all its precisions."""
     known, chosen = registry.all_variants(), set[str]()
+    asked = registry.variants_on_request()
     for target in targets:
         matches = [variant for variant in known if target in (ALL, variant, parts(variant)[0])]
+        matches += [variant for variant in asked if target == variant]
         if not matches:
             formats = ", ".join(registry.formats())
-            raise UsageError(f"unknown target --to {target}: known are {', '.join(known)}, {formats} and all")
+            raise UsageError(f"unknown target --to {target}: known are {', '.join(known + asked)}, {formats} and all")
         chosen.update(matches)
-    return tuple(variant for variant in known if variant in chosen)
+    return tuple(variant for variant in known + asked if variant in chosen)
+
+
+def _needs_proof(variants: tuple[str, ...], data: bool, max_drop: float) -> bool:
+    """Tell whether a promise must be proved; UsageError where there is one without the other."""
+    needed = any(parts(variant)[1] == MIXED for variant in variants)
+    if needed and not (data and max_drop):
+        raise UsageError("mixed needs a promise to keep, and images to prove it: give --max-drop 0.5% and --data")
+    if max_drop and not needed:
+        raise UsageError("--max-drop belongs to tflite:mixed and onnx:mixed: add one with --to, or leave it out")
+    return needed
+
+
+def _share(text: str | None) -> float:
+    """Return a percentage as a share in 0..1; 0 where none was given."""
+    if text is None:
+        return 0.0
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = 0.0
+    if not text.endswith("%") or not 0 < share < 1:
+        raise UsageError(f"--max-drop {text} is no share: give a percentage such as 0.5%")
+    return share
 
 
 def _orders(
@@ -145,9 +176,10 @@ def _orders(
     options: dict[str, Any],
 ) -> list[Order]:
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
+    proof = _needs_proof(variants, data is not None and not random, options["max_drop"])
     found = [sources.resolve(text, options["input_size"], options["trust_lambda"]) for text in models]
     _check_images(variants, data, random)
-    images = plan_images(data, random, options["calibration_images"], options["seed"], labels)
+    images = plan_images(data, random, options["calibration_images"], options["seed"], labels, proof)
     rule = parse(preprocess) if preprocess else None
     orders: list[Order] = []
     for text, source in zip(models, found, strict=True):
@@ -157,7 +189,7 @@ def _orders(
             raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
         made = _made_from(source, text, variants, everything)
         out, force, target = options["out"], options["force"], options["target"]
-        orders.append(Order(source, chosen, own, made, labels, images, out, force, target))
+        orders.append(Order(source, chosen, own, made, labels, images, out, force, target, options["max_drop"]))
     return orders
 
 

@@ -16,6 +16,8 @@ from edgebench.images.evaluation import FOR_CALIBRATION, evaluation_set, open_da
 from edgebench.records import Calibration, Preprocessing
 
 PARITY_IMAGES = 16
+PROOF_IMAGES = 4000
+FOR_PROOF = ("val", "test", "train")
 RANDOM = "random"
 DATA = "data"
 
@@ -28,6 +30,12 @@ class ImagePlan:
     calibration: Calibration | None  # None: no images to calibrate on
     count: int
     seed: int
+    proof: Dataset | None = None  # images that did not calibrate, for the promise of `mixed`
+
+    @property
+    def proof_hash(self) -> str:
+        """What decides the proof; empty where there is none."""
+        return "" if self.proof is None else _content_hash(self.proof)
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,16 @@ class Images:
     calibration: Path | None
     described: str  # what the gate ran on, for the manifest
     notes: tuple[str, ...] = ()
+    proof: Path | None = None
+    proof_labels: tuple[int, ...] = ()
 
 
-def plan_images(data: Path | None, random: bool, count: int, seed: int, labels: tuple[str, ...]) -> ImagePlan:
+def plan_images(
+    data: Path | None, random: bool, count: int, seed: int, labels: tuple[str, ...], proof: bool = False
+) -> ImagePlan:
     """Choose `count` images of `data` (stratified by class, the train split where there is one), or random ones.
+
+    With `proof` up to PROOF_IMAGES more that are not among them, from the val split, else test, else what there is.
 
     The hash covers the chosen files' contents in order, so it holds for every model and machine.
     """
@@ -51,7 +65,13 @@ def plan_images(data: Path | None, random: bool, count: int, seed: int, labels: 
         return ImagePlan(None, None, count, seed)
     dataset = open_dataset(data, labels or None, FOR_CALIBRATION)
     chosen = dataset.subset(stratified(dataset.labels, count, seed))
-    return ImagePlan(chosen, Calibration(DATA, len(chosen.items), _content_hash(chosen), seed), count, seed)
+    others = None
+    if proof:
+        pool = open_dataset(data, labels or None, FOR_PROOF)
+        taken = set(chosen.items)
+        rest = pool.subset([row for row, item in enumerate(pool.items) if item not in taken])
+        others = rest.subset(stratified(rest.labels, PROOF_IMAGES, seed))
+    return ImagePlan(chosen, Calibration(DATA, len(chosen.items), _content_hash(chosen), seed), count, seed, others)
 
 
 def prepare_images(
@@ -74,7 +94,10 @@ def prepare_images(
     if plan.calibration is None:
         return Images(parity, None, what, notes)
     np.save(calibration, pixels, allow_pickle=False)
-    return Images(parity, calibration, what, notes)
+    if plan.proof is None or not plan.proof.items:
+        return Images(parity, calibration, what, notes)
+    proof = evaluation_set(plan.proof, preprocessing, size, cache / "evaluation-sets")
+    return Images(parity, calibration, what, notes, proof.images, tuple(int(label) for label in proof.labels))
 
 
 def random_images(count: int, size: tuple[int, int, int], seed: int) -> npt.NDArray[np.uint8]:

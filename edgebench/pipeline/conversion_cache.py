@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.resources
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ def conversion_key(
     calibration: Calibration | None,
     labels: tuple[str, ...],
     target: str = ANY,
+    promise: Sequence[float | str] = (),
 ) -> str:
     """Hash of everything that decides an artifact and its manifest."""
     kind, precision = parts(variant)
@@ -41,6 +42,7 @@ def conversion_key(
         "calibration": to_dict(calibration) if calibration and is_calibrated(precision) else None,
         "labels": labels,
         "target": target,
+        "promise": list(promise),
         "tools": tool_versions(source.converter, kind),
         "code": _code(registry.converters()[source.converter], registry.formats()[kind].quantiser),
     }

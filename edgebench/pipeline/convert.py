@@ -110,6 +110,7 @@ class _Conversion:
             "folder": str(self.work.absolute()),
             "float_graphs": floats,
             "target": self.order.target,
+            "max_drop": self.order.max_drop,
         }
 
     def _on_event(self, event: dict[str, Any], worker: WorkerProcess, remaining: list[str]) -> None:
@@ -142,8 +143,14 @@ class _Conversion:
                 order.images, self.facts["preprocessing"], size, order.out / "cache", self.work
             )
         calibration = self.images.calibration
+        proof = self.images.proof
         worker.tell(
-            {"parity": str(self.images.parity.absolute()), "calibration": calibration and str(calibration.absolute())}
+            {
+                "parity": str(self.images.parity.absolute()),
+                "calibration": calibration and str(calibration.absolute()),
+                "proof": proof and str(proof.absolute()),
+                "proof_labels": list(self.images.proof_labels),
+            }
         )
 
     def _start_gates(self) -> None:

@@ -13,7 +13,7 @@ from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
 from edgebench.records import Artifact, Preprocessing, Source, TrainingRecord
 from edgebench.runner.preprocess import guess_layout
-from edgebench.variants import is_calibrated, parts
+from edgebench.variants import MIXED, is_calibrated, parts
 
 TRAINING = "training.json"
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
@@ -32,6 +32,7 @@ class Order:
     out: Path
     force: bool = False
     target: str = ANY  # the processors that integer graphs are made for; one of converters.base.TARGETS
+    max_drop: float = 0.0  # the limit that `mixed` must prove; a share in 0..1
 
     @property
     def folder(self) -> Path:
@@ -40,8 +41,18 @@ class Order:
 
     def key(self, variant: str) -> str:
         """The cache key of one variant."""
-        calibration = self.images.calibration
-        return cache.conversion_key(self.source, self.preprocessing, variant, calibration, self.labels, self.target)
+        promise: tuple[float | str, ...] = ()
+        if parts(variant)[1] == MIXED:
+            promise = (self.max_drop, self.images.proof_hash)
+        return cache.conversion_key(
+            self.source,
+            self.preprocessing,
+            variant,
+            self.images.calibration,
+            self.labels,
+            self.target,
+            promise,
+        )
 
 
 @dataclass(frozen=True)
