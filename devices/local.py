@@ -14,12 +14,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 from edgebench import registry
 from edgebench.devices.base import DeviceInfo, Outcome, Phase, Progress, Waiting
 from edgebench.devices.bundle import write_bundle
+from edgebench.devices.pieces import pieces, together
 from edgebench.devices.returns import parse_phase, read_outcome
 from edgebench.errors import DeviceError
 from edgebench.files import scratch_folder, write_json
@@ -44,7 +46,7 @@ class LocalDevice:
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._bundle = Path()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._cancelled = False
 
     def __enter__(self) -> LocalDevice:
@@ -74,8 +76,21 @@ class LocalDevice:
         return str(path.absolute())
 
     def run(self, job: Job, progress: Progress) -> Outcome:
-        """Run one job in a fresh process and read back what it wrote."""
-        with self._turn(progress), tempfile.TemporaryDirectory(dir=self._folder) as name:
+        """Run one job in a fresh process and read back what it wrote; an accuracy job in one process a core."""
+        with self._turn(progress):
+            parts = pieces(job)
+            if len(parts) == 1:
+                return self._run(job, progress)
+            with ThreadPoolExecutor(len(parts)) as pool:
+                waiting = [pool.submit(self._run, part, progress) for part in parts]
+                try:
+                    return together(job, [one.result() for one in waiting])
+                except BaseException:
+                    self._kill()  # the other pieces: the pool waits for them
+                    raise
+
+    def _run(self, job: Job, progress: Progress) -> Outcome:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             write_json(folder / "job.json", job)
             code, stderr, phase = run_process(
@@ -91,8 +106,10 @@ class LocalDevice:
     def cancel(self) -> None:
         """Kill what runs, from another thread: whoever waits for it is interrupted as by Ctrl-C."""
         self._cancelled = True
-        process = self._process
-        if process is not None:
+        self._kill()
+
+    def _kill(self) -> None:
+        for process in [one for one in self._processes if one.poll() is None]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
@@ -101,7 +118,7 @@ class LocalDevice:
         return temperature_celsius()
 
     def _note(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+        self._processes.append(process)
         if self._cancelled:
             self.cancel()
 

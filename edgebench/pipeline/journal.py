@@ -27,7 +27,8 @@ def job_id(job: Job) -> str:
 
     The version of the records is not part of it: a job of version 1 is the same today.
     """
-    return sha256_json({**to_dict(job), "artifact": "", "images": "", "version": 1})[:24]
+    measured = {name: value for name, value in to_dict(job).items() if name not in ("first", "last")}
+    return sha256_json({**measured, "artifact": "", "images": "", "version": 1})[:24]
 
 
 class Journal:

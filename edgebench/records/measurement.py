@@ -52,6 +52,8 @@ class Job:
     settings: Settings
     repetition: int = 0
     cell: str = ""  # whose job it is: two artifacts may hold the same bytes, and each is measured for itself
+    first: int = 0  # accuracy: the images from here ..
+    last: int = 0  # .. up to here and without; 0: all of them
     version: int = RECORD_VERSION
 
 

@@ -93,23 +93,41 @@ def accuracy(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     emit("load")
     session, load_ns = _open(job, runtime)
     images = _images(job, session.input, ALL)
-    outputs = []
-    for start in range(0, len(images), job.settings.batch):
-        chunk = images[start : start + job.settings.batch]
-        session.copy_in(_batch(job, _full(chunk, job), session.input))
-        session.invoke()
-        outputs.append(to_real(session.copy_out(), session.output)[: len(chunk)])
-        emit("images", done=start + len(chunk), total=len(images))
-    values = np.concatenate(outputs).astype(np.float32)
-    np.save(out / "outputs.npy", values, allow_pickle=False)
-    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(images))
-    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(broken):
+    chosen = range(len(images))[job.first : job.last or None]
+    broken = []
+    whole = out / "outputs.npy"
+    partial = whole.with_suffix(".partial")
+    with partial.open("wb") as stream:
+        for start in chosen[:: job.settings.batch]:
+            chunk = read_rows(images, start, min(start + job.settings.batch, chosen.stop))
+            session.copy_in(_batch(job, _full(chunk, job), session.input))
+            session.invoke()
+            values = to_real(session.copy_out(), session.output)[: len(chunk)].astype(np.float32)
+            if start == chosen.start:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (len(chosen), values.shape[1])}
+                np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(values.astype("<f4", copy=False).tobytes())
+            broken += [start + int(at) for at in np.flatnonzero(~np.isfinite(values).all(axis=1))]
+            emit("images", done=start - chosen.start + len(chunk), total=len(chosen))
+    partial.replace(whole)
+    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(chosen))
+    if broken:
         reason = (
-            f"{len(broken)} of {len(images)} images gave outputs that are not finite, the first is image {broken[0]}"
+            f"{len(broken)} of {len(chosen)} images gave outputs that are not finite, the first is image {broken[0]}"
         )
         return dataclasses.replace(run, status=NAN, reason=reason)
     return run
+
+
+def read_rows(images: Any, start: int, stop: int) -> Any:
+    """Return these images in memory. A file's are read, not mapped: mapped pages would count as the process's own."""
+    if not isinstance(images, np.memmap):
+        return images[start:stop]
+    row = images[0].nbytes
+    with Path(str(images.filename)).open("rb") as stream:
+        stream.seek(images.offset + start * row)
+        values = np.frombuffer(stream.read((stop - start) * row), images.dtype)
+    return values.reshape(stop - start, *images.shape[1:])
 
 
 def operators(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
