@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := UV_FIND_LINKS="$(PIP_FIND_LINKS)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --compile-bytecode \
 	--python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check docs dist constraints install-check format virtual-pi clean help
+.PHONY: demo test check mutants docs dist constraints install-check format virtual-pi clean help
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 	$(BIN)/ruff format --check
 	MYPYPATH=build/types $(BIN)/mypy -p edgebench
 	$(BIN)/python -m pytest -q tests/test_boundaries.py
+
+mutants: $(VENV)/.all  ## Put one-line faults into the judging code: does a unit test notice? (SAMPLE=0 for all of them)
+	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),10)
 
 docs: $(VENV)/.all  ## Write docs/commands.md from the commands
 	$(BIN)/python -m edgebench.cli.reference > docs/commands.md

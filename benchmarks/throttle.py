@@ -13,7 +13,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from edgebench.measures.stability import stability
+from edgebench.measures.stability import Stability, stability
 from edgebench.records import OK, Run, Settings
 from edgebench.runner import environment, sensors
 
@@ -32,7 +32,7 @@ def main() -> int:
     wrong = 0
     for name, (trace, throttled) in traces.items():
         verdict = stability(replay(trace))
-        wrong += (verdict.word == "throttled") != throttled
+        wrong += (verdict.word is Stability.THROTTLED) != throttled
         print(f"{name:9} -> {verdict}")
     print(f"{wrong} of {len(traces)} traces judged wrongly")
     return 1 if wrong else 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.runs import make_result, make_run, make_runs
+from tests.make import make_run, make_runs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -67,11 +67,6 @@ def converted(small_keras: Path, photos: Path, tmp_path_factory: pytest.TempPath
     done = edgebench("convert", small_keras, "--to", "all", "--data", photos, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
-
-
-@pytest.fixture
-def result() -> Any:
-    return make_result
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Results as the pipeline writes them, made up from the record types with plausible figures."""
+"""Jobs, runs and results as the pipeline makes them, with plausible or chosen figures: the tests' one builder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import random
 from pathlib import Path
 from typing import Any
 
-from edgebench.files import write_json
+from edgebench import registry
+from edgebench.devices.base import Device
+from edgebench.files import sha256_file, write_json
 from edgebench.records import (
     Accuracy,
     Artifact,
     Calibration,
     Evaluation,
     EvaluationSet,
+    Job,
     PhaseMemory,
     Preprocessing,
     Result,
@@ -36,6 +39,7 @@ RUNTIME = {"savedmodel": "tensorflow", "tflite": "litert", "onnx": "onnxruntime"
 VERSIONS = {"tensorflow": "2.21.0", "litert": "2.3.0", "onnxruntime": "1.31.1", "tflite-runtime": "2.14.0"}
 MEGA = 1_000_000
 PROTOCOL = Settings(processes=3, min_seconds=1.0)
+QUICK = Settings(warmup=0, min_runs=1, min_seconds=0, max_seconds=0.01, timeout_seconds=60)
 
 
 def digest(text: str) -> str:
@@ -68,51 +72,99 @@ def make_artifact(model: str = "digits", variant: str = "tflite:float32", **chan
     return dataclasses.replace(artifact, **changes)
 
 
-def make_runs(
-    artifact: Artifact, runtime: str, settings: Settings, latency_ms: float, memory_mb: float
-) -> tuple[Run, ...]:
-    random_ns = random.Random(artifact.sha256)
-    common = {
+def make_job(kind: str = "accuracy", device: Device | None = None, **changes: Any) -> Job:
+    """A job for the odd runtime, or for `runtime`, whose module is then looked up.
+
+    `artifact` and `images` are paths; with a `device` the files are hashed and put on it.
+    """
+    runtime = changes.get("runtime", "odd")
+    values: dict[str, Any] = {
+        "artifact": "",
+        "artifact_sha256": "",
+        "runtime": runtime,
+        "runtime_module": registry.runtimes()[runtime].module if runtime in registry.runtimes() else "odd_runtime",
+        "input": None,
+        "output": None,
+        "layout": "NHWC",
+        "preprocessing": Preprocessing("none"),
+        "images": "",
+        "images_sha256": "",
+        "settings": QUICK,
+    } | changes
+    for name in ("artifact", "images"):
+        file = values[name]
+        if device is not None and file:
+            values[f"{name}_sha256"] = sha256_file(file)
+            values[name] = device.put(file, values[f"{name}_sha256"])
+    return Job(kind, **{**values, "artifact": str(values["artifact"]), "images": str(values["images"])})
+
+
+def make_run(latency_ns: tuple[int, ...] = (), repetition: int = 0, **changes: Any) -> Run:
+    """One latency process with these samples; further arguments replace fields."""
+    values: dict[str, Any] = {
+        "kind": "latency",
         "status": "ok",
         "reason": "",
+        "artifact_sha256": "a",
+        "runtime": "litert",
+        "runtime_version": "2.3.0",
+        "repetition": repetition,
+        "settings": Settings(),
+        "latency_ns": latency_ns,
+        "invoke_ns": tuple(value - 10 for value in latency_ns),
+        "load_ns": 5_000_000,
+        "first_inference_ns": 3_000_000,
+        "warmup_ns": (2_000_000,) * 10,
+        "stopped_by": "interval",
+        "environment": MACHINE,
+    }
+    return Run(**{**values, **changes})
+
+
+def make_runs(
+    median_ns: float, processes: int = 10, between: float = 0.01, within: float = 0.02, seed: int = 0, count: int = 60
+) -> tuple[Run, ...]:
+    """Latency processes with normal noise: `between` processes and `within` each of them."""
+    generator = random.Random(seed)
+    runs = []
+    for repetition in range(processes):
+        centre = median_ns * (1 + generator.gauss(0, between))
+        samples = tuple(int(centre * (1 + generator.gauss(0, within))) for _ in range(count))
+        runs.append(make_run(samples, repetition))
+    return tuple(runs)
+
+
+def runs_of(artifact: Artifact, runtime: str, settings: Settings, latency_ms: float, memory_mb: float) -> list[Run]:
+    """A memory run and `settings.processes` latency runs of an artifact."""
+    random_ns = random.Random(artifact.sha256)
+    common: dict[str, Any] = {
         "artifact_sha256": artifact.sha256,
         "runtime": runtime,
         "runtime_version": VERSIONS[runtime],
         "settings": settings,
-        "environment": MACHINE,
     }
-    runs = [
-        Run(
-            kind="memory",
-            repetition=0,
-            memory=(
-                PhaseMemory("imports", 40 * MEGA, 41 * MEGA),
-                PhaseMemory("load", 44 * MEGA, 45 * MEGA),
-                PhaseMemory("first_inference", 46 * MEGA, int(memory_mb * MEGA)),
-                PhaseMemory("steady", 46 * MEGA, 46 * MEGA),
-            ),
-            memory_method="VmHWM, reset for each phase",
-            **common,
-        )
-    ]
+    memory = (
+        PhaseMemory("imports", 40 * MEGA, 41 * MEGA),
+        PhaseMemory("load", 44 * MEGA, 45 * MEGA),
+        PhaseMemory("first_inference", 46 * MEGA, int(memory_mb * MEGA)),
+        PhaseMemory("steady", 46 * MEGA, 46 * MEGA),
+    )
+    alone: dict[str, Any] = {"load_ns": None, "first_inference_ns": None, "warmup_ns": (), "stopped_by": ""}
+    method = "VmHWM, reset for each phase"
+    runs = [make_run(kind="memory", memory=memory, memory_method=method, **alone, **common)]
     for repetition in range(settings.processes):
         samples = tuple(int(latency_ms * 1e6 * random_ns.uniform(0.99, 1.02)) for _ in range(150))
-        runs.append(
-            Run(
-                kind="latency",
-                repetition=repetition,
-                load_ns=12_000_000,
-                first_inference_ns=int(latency_ms * 3e6),
-                warmup_ns=(int(latency_ms * 2e6),) * 3,
-                latency_ns=samples,
-                invoke_ns=tuple(int(sample * 0.95) for sample in samples),
-                preprocess_ns=(30_000,) * 8,
-                stopped_by="count",
-                images=8,
-                **common,
-            )
-        )
-    return tuple(runs)
+        measured = {
+            "load_ns": 12_000_000,
+            "first_inference_ns": int(latency_ms * 3e6),
+            "warmup_ns": (int(latency_ms * 2e6),) * 3,
+            "invoke_ns": tuple(int(sample * 0.95) for sample in samples),
+            "preprocess_ns": (30_000,) * 8,
+            "stopped_by": "count",
+            "images": 8,
+        }
+        runs.append(make_run(samples, repetition, **measured, **common))
+    return runs
 
 
 def make_accuracy(images: int = 500, lost: int = 0, won: int = 0, both: int = 480, **changes: Any) -> Accuracy:
@@ -159,7 +211,7 @@ def make_result(
         status="ok",
         reason="",
         settings=chosen,
-        runs=make_runs(made, runtime, chosen, latency_ms, memory_mb),
+        runs=tuple(runs_of(made, runtime, chosen, latency_ms, memory_mb)),
         evaluations=(Evaluation(data, judged),),
         created="2026-11-21T01:00:00+00:00",
     )

@@ -13,6 +13,19 @@ from edgebench.cli import cli
 from edgebench.errors import UsageError
 from edgebench.files import write_json
 from edgebench.records import Settings
+from tests.make import make_accuracy, make_result, make_runs
+
+
+@pytest.fixture
+def result() -> Any:
+    """A result whose latency is noisy about a median: 30 of 1000 images lost, 20 won."""
+
+    def make(median_ns: float, variant: str = "tflite:int8", seed: int = 0, **changes: Any) -> Any:
+        counts = make_accuracy(1000, lost=30, won=20, both=880)
+        made = make_result(variant=variant, device="pi", settings=changes.pop("settings", Settings()), accuracy=counts)
+        return dataclasses.replace(made, **{"runs": (made.runs[0], *make_runs(median_ns, seed=seed)), **changes})
+
+    return make
 
 
 def compare(*arguments: object) -> Result:

@@ -12,9 +12,8 @@ import numpy as np
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.devices.ssh.upload import Thing, send
 from edgebench.files import sha256_file
-from edgebench.records import Job, Preprocessing, Settings
-
-QUICK = Settings(warmup=0, min_runs=1, min_seconds=0, max_seconds=0.01, timeout_seconds=60)
+from edgebench.records import OK, Job, Run, TensorSpec, to_dict
+from tests.make import QUICK, make_job
 
 
 def install_odd(device: SshDevice, folder: Path) -> None:
@@ -32,18 +31,11 @@ def odd_job(device: SshDevice, folder: Path, does: dict[str, Any], images: int =
     artifact.write_text(json.dumps(does))
     pixels = folder / f"images{images}.npy"
     np.save(pixels, np.arange(images * 4 * 4 * 3, dtype=np.uint8).reshape(images, 4, 4, 3))
-    values: dict[str, Any] = {
-        "kind": "accuracy",
-        "artifact": device.put(artifact, sha256_file(artifact)),
-        "artifact_sha256": sha256_file(artifact),
-        "runtime": "odd",
-        "runtime_module": "odd_runtime",
-        "input": None,
-        "output": None,
-        "layout": "NHWC",
-        "preprocessing": Preprocessing("none"),
-        "images": device.put(pixels, sha256_file(pixels)),
-        "images_sha256": sha256_file(pixels),
-        "settings": QUICK,
-    }
-    return Job(**{**values, **changes})
+    return make_job(device=device, artifact=artifact, images=pixels, **changes)
+
+
+def honest(changes: dict[str, Any]) -> bytes:
+    """A run.json that would be accepted for `plain_job`, but for the changes."""
+    spec = TensorSpec("x", (1, 4, 4, 3), "float32"), TensorSpec("y", (1, 2), "float32")
+    run = Run("accuracy", OK, "", "a" * 64, "odd", "1", 0, QUICK, *spec, images=5)
+    return json.dumps(to_dict(run) | changes).encode()

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench import registry
 from edgebench.devices.base import Busy, Event, Phase, Upload
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.files import sha256_file
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.profile import Request, profile
-from edgebench.records import OK, TIMEOUT, Job, Preprocessing, Settings
-from tests.devices.jobs import QUICK, install_odd, odd_job
+from edgebench.records import OK, TIMEOUT, Job, Settings
+from tests.devices.jobs import install_odd, odd_job
 from tests.devices.sshd import LocalSshd
+from tests.make import QUICK, make_job
 from tests.models import onnx_models
 
 pytestmark = pytest.mark.device
@@ -27,20 +27,8 @@ def real_job(device, folder, kind: str) -> Job:
     model = onnx_models.classifier(folder / "model.onnx")
     images = folder / "images.npy"
     np.save(images, np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8))
-    return Job(
-        kind=kind,
-        artifact=device.put(model, sha256_file(model)),
-        artifact_sha256=sha256_file(model),
-        runtime="onnxruntime",
-        runtime_module=registry.find_runtime("onnxruntime").module,
-        input=None,
-        output=None,
-        layout="NHWC",
-        preprocessing=Preprocessing("none"),
-        images=device.put(images, sha256_file(images)),
-        images_sha256=sha256_file(images),
-        settings=Settings(min_runs=10, min_seconds=0.05, max_seconds=1, timeout_seconds=60),
-    )
+    settings = Settings(min_runs=10, min_seconds=0.05, max_seconds=1, timeout_seconds=60)
+    return make_job(kind, device, artifact=model, images=images, runtime="onnxruntime", settings=settings)
 
 
 def test_a_device_measures_what_this_machine_measures(board: LocalSshd, tmp_path):

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench import registry
 from edgebench.devices.base import OnDevice, Phase, Reconnect
 from edgebench.devices.config import find_device
 from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.errors import DeviceError
-from edgebench.files import read_record, sha256_file
-from edgebench.records import FAILED, OK, Artifact, Job, Preprocessing, Result, Settings
+from edgebench.files import read_record
+from edgebench.records import FAILED, OK, Artifact, Job, Result, Settings
 from tests.devices.jobs import install_odd, odd_job
+from tests.make import make_job
 from tests.virtual_pi import machine
 
 pytestmark = pytest.mark.device
@@ -141,20 +141,7 @@ def test_the_second_profile_sends_little_and_starts_soon(pis, project, converted
 
 
 def job(device, model: Path, images: Path, runtime: str) -> Job:
-    return Job(
-        kind="accuracy",
-        artifact=device.put(model, sha256_file(model)),
-        artifact_sha256=sha256_file(model),
-        runtime=runtime,
-        runtime_module=registry.find_runtime(runtime).module,
-        input=None,
-        output=None,
-        layout="NHWC",
-        preprocessing=Preprocessing("none"),
-        images=device.put(images, sha256_file(images)),
-        images_sha256=sha256_file(images),
-        settings=QUICK,
-    )
+    return make_job(device=device, artifact=model, images=images, runtime=runtime, settings=QUICK)
 
 
 def starts_of(pi, times: int) -> float:

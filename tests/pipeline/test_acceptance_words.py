@@ -16,8 +16,7 @@ from edgebench.pipeline.acceptance import Verdict, judge
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.convert import _Conversion
 from edgebench.records import FAILED, OK
-from tests.make import make_artifact
-from tests.runs import make_run
+from tests.make import make_artifact, make_run
 
 
 def test_outputs_further_away_than_zeros_are_said_so() -> None:

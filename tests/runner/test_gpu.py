@@ -19,12 +19,12 @@ import onnxruntime
 import pytest
 
 from edgebench.devices.local import LocalDevice
-from edgebench.records import Job, Preprocessing, Settings
-from edgebench.registry import RUNTIMES
+from edgebench.records import Settings
 from edgebench.runner.runtimes import RefusedError
 from edgebench.runner.runtimes.litert_gpu import Adapter, adapter, refuse_software
 from edgebench.runner.runtimes.onnxruntime_gpu import placement, whole_on_gpu
 from tests.debian import cannot, need
+from tests.make import make_job
 from tests.models import onnx_models
 
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
@@ -56,8 +56,7 @@ def software_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def on_gpu(kind: str, artifact: Path, runtime: str) -> Any:
     settings = Settings(min_seconds=0.05, max_seconds=1, accelerator="gpu")
-    nothing = Preprocessing("none")
-    job = Job(kind, str(artifact), "", runtime, RUNTIMES[runtime], None, None, "", nothing, "", "", settings)
+    job = make_job(kind, artifact=artifact, runtime=runtime, settings=settings)
     with LocalDevice() as device:
         return device.run(job, lambda event: None).run
 

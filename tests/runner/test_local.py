@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgebench import registry
 from edgebench.devices.base import Phase
 from edgebench.devices.local import LocalDevice
-from edgebench.records import CRASHED, FAILED, NAN, OK, REFUSED, TIMEOUT, Job, Preprocessing, Settings
+from edgebench.records import CRASHED, FAILED, NAN, OK, REFUSED, TIMEOUT, Preprocessing, Settings
+from tests.make import make_job
 from tests.models import onnx_models
 
 QUICK = Settings(min_runs=20, min_seconds=0.05, max_seconds=2, timeout_seconds=60)
@@ -24,9 +24,9 @@ def device():
 
 
 def job(kind, artifact, runtime="onnxruntime", images="", settings=QUICK):
-    known = registry.runtimes()
-    module = known[runtime].module if runtime in known else "tests.runner.misbehaving"
-    return Job(kind, str(artifact), "", runtime, module, None, None, "", HALF, images, "", settings)
+    odd = {"runtime_module": "tests.runner.misbehaving"} if runtime == "misbehaving" else {}
+    values = {"artifact": artifact, "runtime": runtime, "images": images, "settings": settings, **odd}
+    return make_job(kind, preprocessing=HALF, layout="", **values)
 
 
 @pytest.fixture(scope="module")
