@@ -19,8 +19,7 @@ from edgebench.devices.ssh import connection, device
 from edgebench.devices.ssh.link import LinkLostError
 from edgebench.devices.ssh.wire import Wire, WireClosedError, WireSilentError
 from edgebench.errors import DeviceError, EdgebenchError
-from edgebench.records import Job, Preprocessing
-from tests.devices.jobs import QUICK
+from tests.make import make_job
 
 LEAST_ANSWERS = 5000
 EXAMPLES = 350
@@ -108,7 +107,7 @@ def told(event):
     assert not isinstance(event.event, Notice) or event.event.text
 
 
-JOB = Job("accuracy", "/a", "a" * 64, "odd", "odd", None, None, "NHWC", Preprocessing("none"), "/i", "b" * 64, QUICK)
+JOB = make_job(artifact="/a", artifact_sha256="a" * 64, images="/i", images_sha256="b" * 64)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -12,6 +12,7 @@ from edgebench.pipeline.acceptance import judge, run_gate, run_once
 from edgebench.records import FAILED, NAN, OK, TIMEOUT, Preprocessing, TensorSpec
 from edgebench.variants import PRECISIONS
 from tests.make import make_run
+from tests.models import onnx_models
 
 SPECS = {"input": TensorSpec("x", (1, 4, 4, 3), "float32"), "output": TensorSpec("y", (1, 3), "float32")}
 REFERENCE = np.array([[1.0, 2.0, 2.0], [3.0, 0.0, 0.0], [0.0, 4.0, 1.0]], np.float32)
@@ -138,6 +139,7 @@ class Fixed:
 def files(tmp_path):
     np.save(tmp_path / "parity.npy", np.zeros((3, 4, 4, 3), np.uint8))
     np.save(tmp_path / "reference.npy", REFERENCE)
+    onnx_models.classifier(tmp_path / "m.onnx")
     return tmp_path / "m.onnx", tmp_path / "parity.npy", tmp_path / "reference.npy"
 
 
@@ -159,7 +161,14 @@ def test_the_gate_holds_the_outputs_of_one_run_against_the_reference(files):
     assert job.preprocessing == Preprocessing("none") and job.runtime_module.endswith("onnxruntime")
     assert gate(Outcome(good, REFERENCE[::-1].copy()), files)[1].status == FAILED
     low = Outcome(good, at_ratio(30).astype(np.float32))
-    assert [gate(low, files, f"onnx:{p}")[1].status for p in ("float32", "int8")] == [FAILED, OK]
+    assert gate(low, files)[1].reason == "parity with the source model is 30.0 dB, 60 are required"
+
+
+def test_a_label_that_lies_fails_though_the_outputs_are_right(files):
+    found = gate(Outcome(make_run(kind="accuracy", **SPECS), REFERENCE), files, "onnx:int8")[1]
+    assert found.status == FAILED and found.parity_db is None and "int8" in found.reason
+    low = Outcome(make_run(kind="accuracy", **SPECS), np.full((3, 3), np.nan, np.float32))
+    assert gate(low, files, "onnx:int8")[1].status == NAN  # the first reason stays
 
 
 def test_a_run_that_failed_keeps_its_status_and_its_reason(files):

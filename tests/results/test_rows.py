@@ -129,7 +129,10 @@ def test_two_sources_under_one_name_are_two_subjects():
 def test_two_evaluation_sets_are_two_subjects_and_a_failed_row_joins_the_first():
     other = make_result(evaluation=EvaluationSet("night", "cd" * 32, "ef" * 32, 500, 10, True))
     first, second, failed = subjects(make_result(), other, make_failed())
-    assert second == "digits (images cdcdcdcd, pixels efefefef)"
+    assert (first, second, failed) == ("digits (test)", "digits (night)", "digits (test)")
+    namesake = make_result(evaluation=EvaluationSet("test", "cd" * 32, "ef" * 32, 500, 10, True))
+    first, second, failed = subjects(make_result(), namesake, make_failed())
+    assert second == "digits (images cdcdcdcd)"
     assert first == failed != second
 
 
