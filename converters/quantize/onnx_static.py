@@ -73,7 +73,8 @@ def products(model: Any) -> list[Weights]:
             if values.dtype != np.float32 or values.ndim < 2 or (node.op_type != "Conv" and values.ndim != 2):
                 continue
             rows = _rows(node, values)
-            depthwise = node.op_type == "Conv" and values.shape[1] == 1
+            groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+            depthwise = node.op_type == "Conv" and 1 < groups == len(values)
             axis = 0 if node.op_type == "Conv" or _transposed(node) else 1
             found.setdefault(node.input[1], Weights(node.name, node.input[1], axis, rows, not depthwise))
     return list(found.values())

@@ -157,3 +157,17 @@ def test_group_normalisation_keeps_its_float_islands(inputs: np.ndarray, tmp_pat
 def test_an_unknown_target_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="unknown target x86: known are any, x86-vnni, arm"):
         quantize_onnx.quantise(source, "int8", tmp_path / "x.onnx", target="x86")
+
+
+def test_only_depthwise_kernels_add_without_pairs() -> None:
+    """A grey picture's first convolution has one channel too, and its kernel does add neighbours in 16 bits."""
+
+    def convolution(name: str, shape: tuple[int, ...], group: int) -> tuple[Any, Any]:
+        weights = onnx.numpy_helper.from_array(np.ones(shape, np.float32), f"{name}_w")
+        return helper.make_node("Conv", ["x", f"{name}_w"], [name], name=name, group=group), weights
+
+    made = [convolution("grey", (8, 1, 3, 3), 1), convolution("depthwise", (8, 1, 3, 3), 8)]
+    made += [convolution("doubled", (16, 1, 3, 3), 8), convolution("grouped", (8, 4, 3, 3), 2)]
+    graph = helper.make_graph([node for node, _ in made], "g", [], [], [weights for _, weights in made])
+    pairs = {found.node: found.pairs for found in onnx_static.products(helper.make_model(graph))}
+    assert pairs == {"grey": True, "depthwise": False, "doubled": True, "grouped": True}
