@@ -50,7 +50,7 @@ MAY: dict[str, set[str]] = {
     "edgebench/expression.py": {"errors"},
     "edgebench/images": GROUND,
     "edgebench/measures": GROUND,
-    "edgebench/results": GROUND | {"measures"},
+    "edgebench/results": GROUND | {"measures", "expression"},
     "edgebench/compare": GROUND | {"measures", "results", "expression"},
     "edgebench/report": GROUND | {"measures", "results", "inspection"},
     "edgebench/runner": {"errors", "lifeline", "records", "orderstats", "variants"},

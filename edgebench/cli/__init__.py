@@ -18,6 +18,7 @@ COMMANDS = {
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
     "report": ("report", "Merge results from any device and day into one comparison."),
     "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),
+    "recommend": ("recommend", "Say which file to ship to each device, why not the others, what would decide."),
     "explain": ("explain", "Say what is inside a file, which layers lose what, and whether its label is true."),
     "ship": ("ship", "Write a folder with the file, its labels and a predict.py that answers as measured."),
     "devices": ("devices", "List, check and prepare the devices reached over SSH."),

@@ -10,9 +10,10 @@ from edgebench.expression import FALSE, TRUE, UNDECIDED, Quantity, Unmeasured, V
 from edgebench.measures.difference import Difference, difference_interval
 from edgebench.measures.stability import Stability
 from edgebench.results.derived import Derived
-from edgebench.results.figure import Basis, Figure, Interval
+from edgebench.results.figure import Basis, Figure
 from edgebench.results.figures import FIGURES, Row
 from edgebench.results.rows import to_row
+from edgebench.results.values import value_of
 
 WORDS = ("slower", "faster")
 NAMES = frozenset(
@@ -38,10 +39,8 @@ def values_of(cell: Pair) -> dict[str, Value]:
 
 def _of_figure(figure: Figure, cell: Pair, new: Row, old: Row | None) -> dict[str, Value]:
     name, reason = figure.name, unlike(cell, figure.basis)
-    value = _value(figure, new)
-    if figure.basis is Basis.MACHINE and new.emulated:
-        value = Unmeasured("an emulated processor's times and memory mean nothing")
-    before: Value = Unmeasured("missing in the baseline") if old is None else _value(figure, old)
+    value = value_of(figure, new)
+    before: Value = Unmeasured("missing in the baseline") if old is None else value_of(figure, old)
     if reason:
         before = Unmeasured(reason)
     values: dict[str, Value] = {name: value, f"{name}_baseline": before}
@@ -49,26 +48,6 @@ def _of_figure(figure: Figure, cell: Pair, new: Row, old: Row | None) -> dict[st
         values[f"{name}_ratio"] = _together(_ratio, value, before)
         values[f"{name}_change"] = _together(_change, value, before)
     return values
-
-
-def _value(figure: Figure, row: Row) -> Value:
-    value = getattr(row, figure.name)
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return Unmeasured(f"{figure.name} is empty")
-    ends = interval(figure, row)
-    return Quantity(float(value), *ends) if ends else exact(value)
-
-
-def interval(figure: Figure, row: Row) -> Interval | None:
-    """Return the 95 % interval of a figure; None where it has none or was not measured."""
-    if figure.bounds is None or getattr(row, figure.name) is None:
-        return None
-    if callable(figure.bounds):
-        return figure.bounds(row.of)
-    low, high = (getattr(row, name) for name in figure.bounds)
-    return None if low is None or high is None else (float(low), float(high))
 
 
 def _latency_values(cell: Pair) -> dict[str, Value]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from edgebench.results.derived import derive
 from edgebench.results.figures import Row
 from edgebench.results.findings import Finding, findings
 from edgebench.results.rows import with_subjects
-from edgebench.results.together import rows_together
+from edgebench.results.together import by_conditions, rows_together
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def build_report(results: Sequence[Result], rejected: Sequence[str] = (), margin
     kept, replaced = newest_only(results)
     rows = tuple(with_subjects(rows_together([one for result in kept for one in derive(result)], margin)))
     found = tuple(curves(rows))
-    groups = _groups(_unperturbed(rows))
+    groups = tuple(Group(where, tuple(mine)) for where, mine in by_conditions(_unperturbed(rows)).items())
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         results=tuple(kept),
@@ -103,22 +102,6 @@ def _unperturbed(rows: Sequence[Row]) -> list[Row]:
     """Return what tables and charts show: of a result that was perturbed, too, only the images as they are."""
     plain = {id(row.of.result) for row in rows if not row.perturbation}
     return [row for row in rows if not row.perturbation or id(row.of.result) not in plain]
-
-
-def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:
-    """Group rows by conditions; a cell that failed before it knew its machine joins its device's first group."""
-    table: dict[Conditions, list[Row]] = {}
-    known = list(dict.fromkeys(row.of.conditions for row in rows if row.machine))
-    for row in rows:
-        own = row.of.conditions
-        home = own if own.machine else next((other for other in known if _alike(own, other)), own)
-        table.setdefault(home, []).append(row)
-    ordered = sorted(table, key=lambda c: (c.emulated, *dataclasses.astuple(c)))
-    return tuple(Group(key, tuple(table[key])) for key in ordered)
-
-
-def _alike(unknown: Conditions, known: Conditions) -> bool:
-    return dataclasses.replace(unknown, machine=known.machine) == known
 
 
 def _left_out(result: Result) -> str:

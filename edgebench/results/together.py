@@ -9,6 +9,7 @@ from edgebench.measures.outputs import Bits, unpack
 from edgebench.measures.significance import MARGIN
 from edgebench.measures.stages import stages
 from edgebench.measures.summary import verdicts_of
+from edgebench.results.conditions import Conditions
 from edgebench.results.derived import Derived, answers
 from edgebench.results.figures import Row
 from edgebench.results.rows import to_row
@@ -25,6 +26,21 @@ def judged_together(derived: Sequence[Derived], margin: float = MARGIN) -> list[
 def rows_together(derived: Sequence[Derived], margin: float = MARGIN) -> list[Row]:
     """Return a row for each evaluation of a report."""
     return [to_row(one) for one in judged_together(derived, margin)]
+
+
+def by_conditions(rows: Sequence[Row]) -> dict[Conditions, list[Row]]:
+    """Group rows by conditions; a cell that failed before it knew its machine joins its device's first group."""
+    table: dict[Conditions, list[Row]] = {}
+    known = list(dict.fromkeys(row.of.conditions for row in rows if row.machine))
+    for row in rows:
+        own = row.of.conditions
+        home = own if own.machine else next((other for other in known if _alike(own, other)), own)
+        table.setdefault(home, []).append(row)
+    return dict(sorted(table.items(), key=lambda item: (item[0].emulated, *dataclasses.astuple(item[0]))))
+
+
+def _alike(unknown: Conditions, known: Conditions) -> bool:
+    return dataclasses.replace(unknown, machine=known.machine) == known
 
 
 def float_sibling(own: Derived, others: Sequence[Derived]) -> Derived | None:
