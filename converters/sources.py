@@ -16,6 +16,7 @@ from edgebench import registry
 from edgebench.converters.base import SourceReader
 from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
+from edgebench.converters.trust import LAMBDA_OPTION, NOTHING, Trust
 from edgebench.errors import UsageError
 from edgebench.files import exists, safe_name, sha256_file, sha256_json, shown
 from edgebench.images.preprocessing import keras_rule
@@ -32,16 +33,17 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
 
 
-def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Source:
+def resolve(text: str, input_size: str = "", trust: Trust = NOTHING) -> Source:
     """Return the source model behind MODEL `text`; raises UsageError where there is none.
 
-    `input_size` ("96" or "96x128") and `trust_lambda` become options of the source: they change what is loaded.
+    `input_size` ("96" or "96x128") and the code that is trusted become options of the source: they change what is
+    loaded.
     """
     options: list[tuple[str, str]] = []
     if input_size:
         options.append(("input_size", parse_size(input_size)))
-    if trust_lambda:
-        options.append(("trust_lambda", "true"))
+    if trust.lambdas:
+        options.append((LAMBDA_OPTION, "true"))
     if text.startswith("keras:"):
         if input_size:
             raise UsageError(f"--input-size does not go with {text}: write keras:NAME?input_size=96")
@@ -55,6 +57,14 @@ def resolve(text: str, input_size: str = "", trust_lambda: bool = False) -> Sour
         found: Source = other.resolve(text, tuple(options))
         return found
     return _from_path(text, tuple(options))
+
+
+def check_again(source: Source, trust: Trust) -> None:
+    """Raise UsageError where the source model of a manifest is gone, has changed, or would run code nobody typed."""
+    trust.refuse_untyped(source)
+    now = resolve(source.spec, dict(source.options).get("input_size", ""), trust)
+    if now.sha256 != source.sha256:
+        raise UsageError(f"the source model {source.spec} has changed since it was converted: convert it again")
 
 
 def formats_of(source: Source) -> tuple[str, ...]:
@@ -159,7 +169,7 @@ def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
     if path.stat().st_size == 0:
         raise UsageError(f"{text} is empty: save the model again")
     if suffix == ".keras":
-        if contains_lambda(keras_config(path)) and ("trust_lambda", "true") not in options:
+        if contains_lambda(keras_config(path)) and LAMBDA_OPTION not in dict(options):
             raise UsageError(
                 f"{text} has a Lambda layer, which is Python code that would run on this machine: "
                 "type --trust-lambda if you trust where the file comes from"

@@ -18,6 +18,7 @@ from edgebench.converters import sources
 from edgebench.converters.keras import applications as keras_applications
 from edgebench.converters.keras import usual
 from edgebench.converters.keras.usual import Loaded
+from edgebench.converters.trust import LAMBDA_OPTION
 from edgebench.errors import UsageError
 from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
@@ -37,7 +38,7 @@ def load(source: Source) -> Loaded:
     path = Path(source.spec)
     if path.is_dir():
         return _from_savedmodel(path, size)
-    return _from_model(_model_file(path, "trust_lambda" in dict(source.options)), source.spec, size)
+    return _from_model(_model_file(path, LAMBDA_OPTION in dict(source.options)), source.spec, size)
 
 
 def first_line(error: BaseException) -> str:

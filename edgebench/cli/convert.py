@@ -12,8 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edgebench import registry
 from edgebench.cli.labels import read_labels
+from edgebench.cli.trusting import trust_options
 from edgebench.converters import sources
 from edgebench.converters.base import ANY, TARGETS
+from edgebench.converters.trust import Trust
 from edgebench.errors import UsageError
 from edgebench.files import is_safe_name
 from edgebench.images.preprocessing import parse
@@ -79,7 +81,7 @@ class _ListsVariants(click.Command):
     metavar="PERCENT",
     help="The drop of top-1 that tflite:mixed or onnx:mixed must prove: 0.5%.",
 )
-@click.option("--trust-lambda", is_flag=True, help="Load Lambda layers: Python code inside the model file runs here.")
+@trust_options
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
 )
@@ -177,7 +179,8 @@ def _orders(
 ) -> list[Order]:
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
     proof = _needs_proof(variants, data is not None and not random, options["max_drop"])
-    found = [sources.resolve(text, options["input_size"], options["trust_lambda"]) for text in models]
+    trust = Trust(options["trust_lambda"])
+    found = [sources.resolve(text, options["input_size"], trust) for text in models]
     _check_images(variants, data, random)
     images = plan_images(data, random, options["calibration_images"], options["seed"], labels, proof)
     rule = parse(preprocess) if preprocess else None

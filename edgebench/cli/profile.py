@@ -18,6 +18,8 @@ from edgebench.cli.evaluating import open_datasets, perturbing_options, read_per
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
+from edgebench.cli.trusting import trust_options
+from edgebench.converters.trust import Trust
 from edgebench.devices.base import Device, Rest
 from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
@@ -70,6 +72,7 @@ REMOTE_BUDGET_SECONDS = 120.0
     type=click.Path(path_type=Path),
     help="Artifacts to measure in turn with ARTIFACTS, for `compare`; their results go to OUT/baseline.",
 )
+@trust_options
 @click.option("--preprocess", help="For files without a manifest: keras:NAME, none or mean=..,std=..,scale=..")
 @click.option("--runtime", help="Run with this runtime only: litert, tflite-runtime, onnxruntime or tensorflow.")
 @measuring_options
@@ -95,6 +98,7 @@ def command(
     images: str | None,
     budget: float,
     baselines: tuple[Path, ...],
+    trust_lambda: bool,
     preprocess: str | None,
     runtime: str | None,
     out: Path,
@@ -133,7 +137,7 @@ def command(
         leftovers.drop(out / "cache", deep=True)
         targets = [open_device(name, Path.cwd(), session, tell) for name in names]
         if datasets:
-            exams = Exams(datasets, out / "cache", tell, perturbations)
+            exams = Exams(datasets, out / "cache", tell, perturbations, Trust(trust_lambda))
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgebench import registry
 from edgebench.cells import data_word
+from edgebench.converters.trust import NOTHING, Trust
 from edgebench.devices.local import LocalDevice
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
@@ -29,9 +30,14 @@ class Exams:
     """Prepares each exam once, whichever device asks first. Safe to use from several threads."""
 
     def __init__(
-        self, datasets: Sequence[Dataset], cache: Path, tell: Tell, perturbations: Sequence[Perturbation] = ()
+        self,
+        datasets: Sequence[Dataset],
+        cache: Path,
+        tell: Tell,
+        perturbations: Sequence[Perturbation] = (),
+        trust: Trust = NOTHING,
     ) -> None:
-        self._datasets, self._cache, self._tell = tuple(datasets), cache, tell
+        self._datasets, self._cache, self._tell, self._trust = tuple(datasets), cache, tell, trust
         self.perturbations = tuple(perturbations)  # of the first set
         self._lock = threading.Lock()
         self._made: dict[Any, Exam] = {}
@@ -63,7 +69,7 @@ class Exams:
         with self._lock:
             if key not in self._perturbed and self.perturbations:
                 self._tell(ExamStarted(artifact.model))
-                made = perturbed_exams(exam, artifact, preprocessing, self.perturbations, self._cache)
+                made = perturbed_exams(exam, artifact, preprocessing, self.perturbations, self._cache, self._trust)
                 self._perturbed[key] = made
                 self._tell(ExamReady(artifact.model, (), made[0].reference_reason))
             return self._perturbed.get(key, ())
@@ -82,7 +88,7 @@ class Exams:
                 def tick(done: int, total: int) -> None:
                     self._tell(Decoded(artifact.model, done, total))
 
-                exam = self._made[key] = make_exam(artifact, preprocessing, dataset, self._cache, tick)
+                exam = self._made[key] = make_exam(artifact, preprocessing, dataset, self._cache, tick, self._trust)
                 self._tell(ExamReady(artifact.model, exam.data.record.skipped, exam.reference_reason))
             return self._made[key]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgebench.converters.trust import Trust
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.perturbations import VERSION, check_size, perturb
@@ -20,7 +21,12 @@ PIECE = 128  # images in memory at once
 
 
 def perturbed_exams(
-    exam: Exam, artifact: Artifact, preprocessing: Preprocessing, wanted: Sequence[Perturbation], cache: Path
+    exam: Exam,
+    artifact: Artifact,
+    preprocessing: Preprocessing,
+    wanted: Sequence[Perturbation],
+    cache: Path,
+    trust: Trust,
 ) -> tuple[Exam, ...]:
     """Return the exam under each perturbation, with what the source model says there.
 
@@ -35,7 +41,7 @@ def perturbed_exams(
     missing = {one: path for one, path in paths.items() if not path.exists()}
     try:
         if missing:
-            perturbed_outputs(artifact.source, preprocessing, exam.data.images, missing)
+            perturbed_outputs(artifact.source, preprocessing, exam.data.images, missing, trust)
     except EdgebenchError as error:
         return tuple(_without_reference(exam, one, str(error)) for one in wanted)
     return tuple(_with_reference(exam, one, paths.get(one)) for one in wanted)

@@ -6,28 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgebench.converters import sources
-from edgebench.errors import ConversionError, UsageError
+from edgebench.converters.sources import check_again
+from edgebench.converters.trust import NOTHING, Trust
+from edgebench.errors import ConversionError
 from edgebench.files import atomic_path, scratch_folder
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import Perturbation, Preprocessing, Source, to_dict
 
 
-def reference_outputs(source: Source, preprocessing: Preprocessing, images: Path, out: Path) -> None:
+def reference_outputs(
+    source: Source, preprocessing: Preprocessing, images: Path, out: Path, trust: Trust = NOTHING
+) -> None:
     """Run the source model on `images` (uint8 NHWC .npy) and write its outputs (images, classes) as float32 .npy.
 
-    Raises UsageError where the source model has changed or cannot be loaded any more, ConversionError where its
-    process dies.
+    Raises UsageError where the source model has changed, cannot be loaded any more or would run code that `trust` does
+    not allow, ConversionError where its process dies.
     """
     with scratch_folder() as folder:
         made = folder / "outputs.npy"
+        check_again(source, trust)
         _predict(source, preprocessing, images, folder, {"out": str(made)})
         with atomic_path(out) as temporary:
             temporary.write_bytes(made.read_bytes())
 
 
 def perturbed_outputs(
-    source: Source, preprocessing: Preprocessing, images: Path, wanted: Mapping[Perturbation, Path]
+    source: Source,
+    preprocessing: Preprocessing,
+    images: Path,
+    wanted: Mapping[Perturbation, Path],
+    trust: Trust = NOTHING,
 ) -> None:
     """Run the source model once for all `wanted` perturbations of `images`; each file appears when it is whole.
 
@@ -35,14 +43,11 @@ def perturbed_outputs(
     """
     requests = [{"perturbation": to_dict(one), "out": str(out.absolute())} for one, out in wanted.items()]
     with scratch_folder() as folder:
+        check_again(source, trust)
         _predict(source, preprocessing, images, folder, {"out": "", "perturbed": requests})
 
 
 def _predict(source: Source, preprocessing: Preprocessing, images: Path, folder: Path, more: dict[str, Any]) -> None:
-    options = dict(source.options)
-    found = sources.resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
-    if found.sha256 != source.sha256:
-        raise UsageError(f"{source.spec} is not the model that was converted any more: convert it again")
     request = {
         "mode": "predict",
         "source": to_dict(source),

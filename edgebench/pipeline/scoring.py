@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.converters.sources import resolve
+from edgebench.converters.trust import NOTHING, Trust
 from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
@@ -18,7 +18,7 @@ from edgebench.images.evaluation import EvaluationImages, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
 from edgebench.measures.outputs import output_kind, pack
 from edgebench.pipeline.reference import reference_outputs
-from edgebench.records import Accuracy, Artifact, Perturbation, Preprocessing, Source, TensorSpec
+from edgebench.records import Accuracy, Artifact, Perturbation, Preprocessing, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,12 @@ def image_size(spec: TensorSpec, layout: str) -> tuple[int, int, int]:
 
 
 def make_exam(
-    artifact: Artifact, preprocessing: Preprocessing, dataset: Dataset, cache: Path, tick: Ticker | None
+    artifact: Artifact,
+    preprocessing: Preprocessing,
+    dataset: Dataset,
+    cache: Path,
+    tick: Ticker | None,
+    trust: Trust = NOTHING,
 ) -> Exam:
     """Prepare the evaluation set for this artifact's input and the source model's outputs on it.
 
@@ -53,7 +58,7 @@ def make_exam(
     if data.record.labelled:
         labels = _output_indices(data, artifact.labels, artifact.output.shape[-1], artifact.model)
     try:
-        path = _reference(artifact, preprocessing, data, cache)
+        path = _reference(artifact, preprocessing, data, cache, trust)
     except EdgebenchError as error:
         return Exam(data, labels, None, reference_reason=str(error))
     return Exam(data, labels, np.load(path, mmap_mode="r", allow_pickle=False), sha256_file(path))
@@ -117,21 +122,14 @@ def _output_indices(
     return data.labels
 
 
-def _reference(artifact: Artifact, preprocessing: Preprocessing, data: EvaluationImages, cache: Path) -> Path:
+def _reference(
+    artifact: Artifact, preprocessing: Preprocessing, data: EvaluationImages, cache: Path, trust: Trust
+) -> Path:
     """Run the source model on the evaluation set once, in its own process, and keep what it said."""
     if artifact.source is None:
         raise EdgebenchError("no manifest, so the source model is not known")
     key = sha256_json([artifact.source.__dict__, preprocessing.__dict__, data.record.pixels_sha256])
     path = cache / "references" / f"{artifact.model}-{key[:16]}.npy"
     if not path.exists():
-        _check_unchanged(artifact.source)
-        reference_outputs(artifact.source, preprocessing, data.images, path)
+        reference_outputs(artifact.source, preprocessing, data.images, path, trust)
     return path
-
-
-def _check_unchanged(source: Source) -> None:
-    """Raise UsageError where the source model is gone or is no longer the one that was converted."""
-    options = dict(source.options)
-    now = resolve(source.spec, options.get("input_size", ""), "trust_lambda" in options)
-    if now.sha256 != source.sha256:
-        raise UsageError(f"the source model {source.spec} has changed since it was converted: convert it again")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgebench.converters import sources
+from edgebench.converters.trust import Trust
 from edgebench.errors import UsageError
 from edgebench.records import Preprocessing
 
@@ -150,7 +151,7 @@ def test_lambda_layers_are_code_and_need_a_typed_word(converter, models, tmp_pat
         path = models.save(model, tmp_path / name)
         with pytest.raises(UsageError, match=r"has a Lambda layer, which is Python code .* --trust-lambda"):
             load(converter, path)
-        assert load(converter, path, trust_lambda=True).classes == 3
+        assert load(converter, path, trust=Trust(lambdas=True)).classes == 3
 
 
 def test_mixed_precision_computes_in_float32(converter, models, tmp_path: Path) -> None:
