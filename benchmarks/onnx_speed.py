@@ -64,7 +64,9 @@ def main() -> None:
         for path, values in ratios.items():
             size = path.stat().st_size / base.stat().st_size
             spread = f"{min(values):.2f}..{max(values):.2f}"
-            print(f"{path.name}: {statistics.median(values):.2f} of float32's latency ({spread}), {size:.2f} of its size")
+            print(
+                f"{path.name}: {statistics.median(values):.2f} of float32's latency ({spread}), {size:.2f} of its size"
+            )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from edgebench.measures.stability import Stability
 from edgebench.records import Result
 from edgebench.results.figures import Row
-from edgebench.results.findings import baseline
-from edgebench.units import count, milliseconds
-from edgebench.variants import FLOAT, PRECISIONS
+from edgebench.results.slower import slower_cells
+from edgebench.units import count
+from edgebench.variants import FLOAT
 
 NAMED = 5  # how many names stand in a sentence before the rest is counted
 
@@ -20,7 +20,7 @@ def notes(results: Sequence[Result], rows: Sequence[Row], groups: Sequence[Seque
     yield from _calibration_notes(results)
     yield from _machine_notes(rows)
     for group in groups:
-        yield from _slower_integers(group)
+        yield from slower_cells(group)
     if any(row.batch != 1 and row.latency_ms_median is not None for row in rows):
         yield "Where batch is not 1, a latency is that of the whole batch."
     yield from _parity_notes(rows)
@@ -69,29 +69,6 @@ def _machine_notes(rows: Sequence[Row]) -> Iterator[str]:
                 f"{len(names)} of {count(len(here), 'latency', 'latencies')} on {device} {_are(names)} {word.value}: "
                 f"{_listed(names)}. The reasons are given as stability; these figures hold less than their digits say."
             )
-
-
-def _slower_integers(rows: Sequence[Row]) -> Iterator[str]:
-    slower = []
-    for row in rows:
-        base = baseline(rows, row)
-        if base is None or row.emulated or not _in_integers(row):
-            continue
-        if (row.latency_ms_low or 0) > (base.latency_ms_high or 1e99):
-            slower.append(
-                f"{row.label} ({milliseconds(row.latency_ms_median)} against {milliseconds(base.latency_ms_median)})"
-            )
-    if slower:
-        yield (
-            f"Integers slower than float32 on {rows[0].device}: {_listed(slower)}. The usual reasons are a processor "
-            "without int8 dot products (VNNI on x86, dotprod on ARM: a Raspberry Pi 4 has none) and operators without "
-            "a fast integer kernel, which split the graph; LiteRT has none for int16x8. On another processor the order "
-            "may be the reverse."
-        )
-
-
-def _in_integers(row: Row) -> bool:
-    return row.precision in PRECISIONS and PRECISIONS[row.precision].integers
 
 
 def _parity_notes(rows: Sequence[Row]) -> Iterator[str]:
