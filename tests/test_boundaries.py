@@ -1,6 +1,7 @@
 """What may import what, what each command pays for, and what the wheel and the bundle hold."""
 
 import ast
+import re
 import subprocess
 import sys
 import zipfile
@@ -172,3 +173,17 @@ def test_the_readme_names_every_command():
     readme = (ROOT / "README.md").read_text()
     for command in COMMANDS:
         assert f"edgebench {command}" in readme
+
+
+MAY_WAIT = {
+    *("waiting.py", "odd_runtime.py", "misbehaving.py", "machine.py", "__main__.py"),
+    *("test_protocol_fuzz.py", "test_store.py"),  # which pass the time in
+}
+
+
+def test_no_test_looks_at_a_clock():
+    """A busy machine fails no test: what must happen is waited for (`tests.waiting`), time that counts is passed in."""
+    looks = re.compile(r"(?<![\w.])(time|datetime)\.(sleep|time|monotonic|perf_counter|now|process_time)\w*\(")
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        found = looks.search(file.read_text())
+        assert found is None or file.name in MAY_WAIT, f"{file.relative_to(ROOT)}: {found[0]}"

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -182,8 +181,6 @@ def test_the_reference_is_the_keras_model(small_keras: Path, photos: Path, tmp_p
     np.save(tmp_path / "images.npy", images)
     source = sources.resolve(str(small_keras))
     rule = Preprocessing("none", channels="L")
-    start = time.monotonic()
     reference_outputs(source, rule, tmp_path / "images.npy", tmp_path / "outputs.npy")
-    assert time.monotonic() - start < 120
     expected = keras.saving.load_model(small_keras).predict(images.astype(np.float32), verbose=0)
     np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, atol=1e-6)

@@ -1,6 +1,8 @@
 """A runtime for tests, carried to a device like any other: what it does stands in the artifact, as JSON.
 
 {"sleep": 3} waits at every invoke, {"sleep_first": 3} in the first start alone; {"signal": 11} dies of it;
+{"meet": "folder", "of": 4} goes on once four processes are in it, {"gates": "prefix"} at the n-th invoke once
+prefixN is there;
 {"run.json": "text"} answers with that text;
 {"copy": {"run.json": "/etc/passwd"}} links files into the answer; {"count": "file"} notes every start there.
 """
@@ -32,8 +34,22 @@ class Session:
     def invoke(self):
         if "signal" in self.does:
             os.kill(os.getpid(), self.does["signal"])
+        self.wait_for_others()
         first = "count" in self.does and len(Path(self.does["count"]).read_text().splitlines()) < 2
         time.sleep(self.does.get("sleep", 0) or (self.does.get("sleep_first", 0) if first else 0))
+
+    def wait_for_others(self):
+        """As {"meet": folder, "of": 4} and {"gates": prefix} say."""
+        if "meet" in self.does:
+            here = Path(self.does["meet"])
+            here.mkdir(exist_ok=True)
+            (here / str(os.getpid())).touch()
+            while len(list(here.iterdir())) < self.does["of"]:
+                time.sleep(0.02)
+        if "gates" in self.does:
+            self.passed = getattr(self, "passed", 0) + 1
+            while not Path(self.does["gates"] + str(self.passed)).exists():
+                time.sleep(0.02)
 
     def copy_out(self):
         return np.array([[self.mean, 1 - self.mean]], np.float32)

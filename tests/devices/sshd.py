@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 from edgebench.devices.config import DeviceConfig
+from tests.waiting import wait_for
 
 SSHD = "/usr/sbin/sshd"
 
@@ -66,11 +66,9 @@ class LocalSshd:
         """Command lines of everything that runs for this device: agents, supervisors, runners."""
         return processes_naming(str(self.store))
 
-    def wait_until_idle(self, seconds: float = 10) -> None:
-        deadline = time.monotonic() + seconds
-        while self.processes():
-            assert time.monotonic() < deadline, f"still running: {self.processes()}"
-            time.sleep(0.05)
+    def wait_until_idle(self) -> None:
+        """Wait until nothing runs for this device any more; what stays for good runs into the test's time limit."""
+        wait_for(lambda: not self.processes())
 
     def files(self) -> list[str]:
         """Everything in the store."""
@@ -149,13 +147,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_port(port: int, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
+def wait_for_port(port: int) -> None:
+    def answers() -> bool:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
+                return connection.recv(4) == b"SSH-"
         except OSError:
-            assert time.monotonic() < deadline, f"nothing answers on port {port}"
-            time.sleep(0.05)
+            return False
+
+    wait_for(answers)
