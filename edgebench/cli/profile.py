@@ -29,7 +29,8 @@ from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.completion import data_key, forget, session_of
 from edgebench.pipeline.evaluations import Exams, prepare
-from edgebench.pipeline.profile import PLAIN, Request, profile
+from edgebench.pipeline.profile import profile
+from edgebench.pipeline.request import PLAIN, Request
 from edgebench.records import OK, Result, Settings
 
 LOCAL_DEVICES = ("cpu", "gpu")

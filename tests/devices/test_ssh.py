@@ -12,7 +12,8 @@ from edgebench.devices.local import LocalDevice
 from edgebench.devices.ssh.device import SshDevice
 from edgebench.files import sha256_file
 from edgebench.pipeline.artifacts import find_artifacts
-from edgebench.pipeline.profile import Request, profile
+from edgebench.pipeline.profile import profile
+from edgebench.pipeline.request import Request
 from edgebench.records import OK, TIMEOUT, Job, Settings
 from tests.devices.jobs import install_odd, odd_job
 from tests.devices.sshd import LocalSshd

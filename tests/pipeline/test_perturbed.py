@@ -9,7 +9,8 @@ from edgebench.images.perturbations import parse_perturbation
 from edgebench.measures.outputs import unpack
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.evaluations import Exams
-from edgebench.pipeline.profile import Request, profile
+from edgebench.pipeline.profile import profile
+from edgebench.pipeline.request import Request
 from edgebench.records import OK
 from tests.models import onnx_models
 from tests.pipeline.test_profile import QUICK, Counting, ignore, photos  # noqa: F401 (a fixture)

@@ -16,7 +16,8 @@ from edgebench.measures.difference import difference_interval
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
 from edgebench.pipeline.evaluations import Exams
 from edgebench.pipeline.events import Resumed
-from edgebench.pipeline.profile import Request, profile
+from edgebench.pipeline.profile import profile
+from edgebench.pipeline.request import Request
 from edgebench.records import NAN, OK, REFUSED, Result, Settings
 from edgebench.results.load import load_results
 from tests.models import onnx_models
