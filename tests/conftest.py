@@ -80,7 +80,7 @@ def runs() -> Any:
 
 
 # What is dear to make is made once: every test that uses one of these goes to one worker, the first named counts.
-SHARED = ("converted", "small_keras")
+SHARED = ("converted", "small_keras", "trains")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

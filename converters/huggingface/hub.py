@@ -125,5 +125,5 @@ def _download(spec: str, repository: str, revision: str | None, patterns: list[s
     except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError, OSError) as error:
         raise Unreachable(
             f"{spec} is not in the hub's cache, and the hub cannot be reached: connect once, or give the path of a "
-            "checkpoint folder"
+            f"checkpoint folder with {CONFIG}, {SAFETENSORS} and {PROCESSOR}"
         ) from error

@@ -105,7 +105,7 @@ def command(data: Path, labels: str | None, out: Path, force: bool, as_json: boo
         click.echo(json.dumps({"path": str(trained.path), **to_dict(trained.record)}, indent=1))
     else:
         _summary(trained, data)
-    return 0
+    return 130 if trained.record.stopped == INTERRUPTED else 0
 
 
 def _summary(trained: Trained, data: Path) -> None:
@@ -122,6 +122,8 @@ def _summary(trained: Trained, data: Path) -> None:
     )
     for line in record.notes:
         click.echo(f"  {line}")
+    if record.stopped == INTERRUPTED:
+        click.echo("  this is the best epoch of those that are through; the same command goes on from the last one")
     click.echo(f"\nModel: {trained.path}    Next: edgebench convert {trained.path} --to all --data {data}")
 
 

@@ -1,4 +1,4 @@
-"""What transformers.Trainer is given: rows from disk, orders by seed, the network or its head alone, and settings."""
+"""transformers.Trainer as edgebench uses it: orders by seed, its loss, its optimisers and its settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import MissingExtraError, UsageError
-from edgebench.images.stored import StoredRows
-from edgebench.records import Preprocessing
-from edgebench.runner.preprocess import normalise
+from edgebench.training.huggingface_rows import Rows
 from edgebench.training.phases import Phase, order
 from edgebench.training.settings import Training
 
@@ -22,65 +20,16 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "torch", "huggingface", "training a Hugging Face checkpoint") from error
 
-PREDICT_BATCH = 32
-HEADS = ("classifier", "head", "fc")
 
-
-class Rows(torch.utils.data.Dataset):  # type: ignore[misc]
-    """Images or features on disk as the Trainer reads them: `pixel_values` and `labels`."""
-
-    def __init__(self, rows: StoredRows, labels: npt.NDArray[np.int64], preprocessing: Preprocessing | None) -> None:
-        self._rows, self._labels, self._preprocessing = rows, labels, preprocessing
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return {"pixel_values": self.pixels([row])[0], "labels": torch.tensor(int(self._labels[row]))}
-
-    def pixels(self, rows: Any) -> Any:
-        """Return these rows as a float32 tensor, NCHW where they are images."""
-        values = self._rows.take(rows)
-        if self._preprocessing is not None:
-            values = normalise(values, self._preprocessing, "NCHW")
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32))
-
-
-class Head(torch.nn.Module):  # type: ignore[misc]
-    """The head alone, on cached features."""
-
-    def __init__(self, head: Any) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, Any]:
-        """Return logits; the loss is the Trainer's."""
-        del labels
-        return {"logits": self.head(pixel_values)}
-
-
-class Whole(torch.nn.Module):  # type: ignore[misc]
-    """The whole network; where its base is frozen all but the head stays in evaluation mode."""
-
-    def __init__(self, network: Any, frozen: bool, keeps_statistics: bool = True) -> None:
-        super().__init__()
-        self.network, self.frozen, self.keeps_statistics = network, frozen, keeps_statistics
-
-    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, Any]:
-        """Return logits; the loss is the Trainer's."""
-        del labels
-        return {"logits": self.network(pixel_values=pixel_values).logits}
-
-    def train(self, mode: bool = True) -> Any:
-        """Batch normalisations learn no new statistics where the weights were pretrained."""
-        super().train(mode and not self.frozen)
-        if mode and self.frozen:
-            head_of(self.network)[1].train(mode)
-        if self.keeps_statistics:
-            for module in self.network.modules():
-                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
+def optimizer_of(training: Training, rate: float) -> tuple[Any, dict[str, Any]]:
+    """Return the optimiser's class and its settings; Keras' are the same but for epsilon (1e-7 there)."""
+    decay = {"lr": rate, "weight_decay": training.weight_decay}
+    return {
+        "adam": (torch.optim.Adam, decay),
+        "adamw": (torch.optim.AdamW, decay),
+        "sgd": (torch.optim.SGD, {**decay, "momentum": 0.9}),
+        "rmsprop": (torch.optim.RMSprop, {**decay, "alpha": 0.9}),
+    }[training.optimizer]
 
 
 class Order(torch.utils.data.Sampler):  # type: ignore[misc]
@@ -105,10 +54,23 @@ class EdgebenchTrainer(transformers.Trainer):  # type: ignore[misc]
     """transformers' Trainer with edgebench's orders, its loss by class weights, and counts of what is right."""
 
     def __init__(
-        self, model: Any, rows: Rows, sampler: Order, settings: Any, weights: npt.NDArray[np.float32], callback: Any
+        self,
+        model: Any,
+        rows: Rows,
+        sampler: Order,
+        settings: Any,
+        optimizer: tuple[Any, dict[str, Any]],
+        weights: npt.NDArray[np.float32],
+        callback: Any,
     ) -> None:
         self._weights, self._sampler, self.tally = torch.from_numpy(weights), sampler, np.zeros(3)
-        super().__init__(model=model, args=settings, train_dataset=rows, callbacks=[callback])
+        super().__init__(
+            model=model,
+            args=settings,
+            train_dataset=rows,
+            callbacks=[callback],
+            optimizer_cls_and_kwargs=optimizer,
+        )
 
     def _get_train_sampler(self, *arguments: Any, **kwargs: Any) -> Order:  # noqa: ARG002
         return self._sampler
@@ -124,18 +86,22 @@ class EdgebenchTrainer(transformers.Trainer):  # type: ignore[misc]
         return (loss, {"logits": logits}) if return_outputs else loss
 
 
+def device(training: Training) -> str:
+    """Return torch's name of where to train. Raises UsageError where a GPU is asked for and there is none."""
+    if training.device == "gpu" and not torch.cuda.is_available():
+        raise UsageError("--device gpu: torch sees no GPU on this machine; leave --device out to train on the CPU")
+    return "cuda" if training.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
 def arguments(training: Training, phase: Phase, folder: Path) -> Any:
     """Return the Trainer's own settings for one phase, with its checkpoints in `folder`."""
-    names = {"adam": "adamw_torch", "adamw": "adamw_torch", "sgd": "sgd", "rmsprop": "rmsprop"}
-    gpu = training.device != "cpu" and torch.cuda.is_available()
-    mixed = training.mixed_precision and gpu
+    gpu = device(training) == "cuda"
     return transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=phase.epochs,
         per_device_train_batch_size=training.batch,
         learning_rate=phase.rate,
         lr_scheduler_type=training.schedule,
-        optim=names[training.optimizer],
         weight_decay=training.weight_decay,
         seed=training.seed,
         data_seed=training.seed,
@@ -149,27 +115,5 @@ def arguments(training: Training, phase: Phase, folder: Path) -> Any:
         dataloader_pin_memory=False,
         max_grad_norm=0.0,
         use_cpu=not gpu,
-        fp16=mixed,
+        fp16=training.mixed_precision and gpu,
     )
-
-
-def head_of(network: Any) -> tuple[str, Any]:
-    """Return the classifier at the end of a network, by its name. Raises UsageError where it has none that is known."""
-    for name in HEADS:
-        module = getattr(network, name, None)
-        if isinstance(module, torch.nn.Module):
-            return name, module
-    known = ", ".join(name for name, _ in network.named_children())
-    raise UsageError(f"{type(network).__name__} has no head that edgebench knows (its parts: {known})")
-
-
-def probabilities(model: Any, rows: Rows) -> npt.NDArray[np.float32]:
-    """Return class probabilities (images, classes) of all rows, in evaluation mode."""
-    model.eval()
-    device = next(model.parameters()).device
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), PREDICT_BATCH):
-            pixels = rows.pixels(range(start, min(start + PREDICT_BATCH, len(rows)))).to(device)
-            found.append(torch.softmax(model(pixel_values=pixels)["logits"].float(), 1).cpu().numpy())
-    return np.concatenate(found)

@@ -42,11 +42,9 @@ class PhaseRun:
         self._val = StoredRows(self._feature_file("val") if cached else job.data.val.images)
         self.steps = -(-len(job.data.train.labels) // job.training.batch)
         self.optimizer = keras_network.make_optimizer(job.training, phase.rate, self.steps * phase.epochs)
-        self.model.compile(self.optimizer, "sparse_categorical_crossentropy", jit_compile=False)
-        self.optimizer = self.model.optimizer  # wrapped where precision is mixed
         self.optimizer.build(self.model.trainable_variables)
         self.variables = changing(job, network, phase.index)
-        self._step = keras_network.train_step(self.model)
+        self._step = keras_network.train_step(self.model, self.optimizer)
         self._answer = keras_network.answers(self._judge)
 
     def __enter__(self) -> PhaseRun:

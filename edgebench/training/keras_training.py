@@ -160,7 +160,7 @@ def _save(model: Any, path: Path) -> None:
     """Write the .keras file in one step: beside it first, then renamed."""
     temporary = path.with_name(f".{path.name}.tmp.keras")
     try:
-        model.save(temporary, include_optimizer=False)
+        model.save(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -81,7 +81,22 @@ def check(training: Training) -> None:
         raise UsageError(f"dropout is {training.dropout:g}, expected 0 or more and less than 1")
     if any(width < 1 for width in training.head):
         raise UsageError(f"--head {','.join(map(str, training.head))}: expected widths such as 256 or 256,64")
+    if training.optimizer == "adam" and training.weight_decay:
+        raise UsageError("--weight-decay with adam is what adamw does: say --optimizer adamw")
     _check_fine_tune(training.fine_tune, base)
+    if base.kind == HUGGINGFACE:
+        _check_checkpoint(training)
+
+
+def _check_checkpoint(training: Training) -> None:
+    """Say which settings a checkpoint cannot take, instead of passing over them."""
+    if training.head:
+        raise UsageError(
+            "--head does not go with a checkpoint, whose format fixes its last layer: leave it out, or let more of the "
+            "network learn with --fine-tune all"
+        )
+    if training.dropout != Training.dropout:
+        raise UsageError("--dropout does not go with a checkpoint, whose config.json says its own: set it there")
 
 
 def _check_fine_tune(layers: str, base: Base) -> None:

@@ -1,0 +1,76 @@
+"""Real trainings of a tiny vision transformer: head, then all of it; stopped and typed again; two heads."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+pytest.importorskip("transformers")
+from edgebench.errors import UsageError
+from edgebench.training.settings import Training, check
+from tests.models.huggingface import checkpoint
+
+SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.01, "device": "cpu", "patience": 0}
+
+
+def test_head_then_all_of_it_and_stopped_on_the_way_it_ends_alike(loose, trains, tmp_path):
+    base = checkpoint("vit", tmp_path / "vit")
+    settings = {**SETTINGS, "base": str(base), "data": str(loose), "fine_tune": "all", "fine_tune_rate": 1e-3}
+    training = Training(**settings, mixed_precision=True)
+    notes = []
+    whole = trains(training, tmp_path / "whole", lambda event: notes.append(getattr(event, "text", "")))
+    assert any("float32 alone: no mixed precision" in note for note in notes)
+    head, rest = whole.record.phases
+    assert (head.name, rest.name, head.parameters_trainable) == ("head", "fine-tune", 3 * 33)
+    assert head.features_seconds and rest.features_seconds is None
+    assert rest.parameters_trainable == whole.record.parameters
+    assert head.optimizer_bytes == 4 * (2 * 3 * 33 + 2)  # Adam's two moments, and the step of weights and biases
+    assert len(whole.record.history) == 4 and whole.record.history[-1].loss < whole.record.history[0].loss
+    config = json.loads((whole.path / "config.json").read_text())
+    assert config["id2label"] == {"0": "0-zero", "1": "1-one", "2": "4-four"}
+    name = "preprocessor_config.json"
+    assert (whole.path / name).read_bytes() == (base / name).read_bytes()
+
+    interrupted = trains(training, tmp_path / "stopped", stop=(2, 1))
+    assert interrupted.record.stopped == "interrupted" and len(interrupted.record.history) == 1
+    again = trains(training, tmp_path / "stopped")
+    assert not again.before and again.record.stopped == "epochs"
+    ones, others = (load_file(each.path / "model.safetensors") for each in (whole, again))
+    assert ones.keys() == others.keys() and all(np.array_equal(ones[name], others[name]) for name in ones)
+
+
+def test_cached_features_give_the_head_of_the_plain_way(loose, trains, tmp_path):
+    base = checkpoint("vit", tmp_path / "vit")
+    settings = {**SETTINGS, "base": str(base), "data": str(loose)}
+    cached = trains(Training(**settings), tmp_path / "cached")
+    plain = trains(Training(**settings, cache_features=False), tmp_path / "plain")
+    ones, others, before = (load_file(f / "model.safetensors") for f in (cached.path, plain.path, base))
+    assert max(np.abs(ones[name] - others[name]).max() for name in ones) < 1e-3
+    assert {name for name in ones if not np.array_equal(ones[name], before[name])} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+
+
+def test_a_network_with_a_teacher_has_both_heads_trained(loose, trains, tmp_path):
+    base = checkpoint("deit-teacher", tmp_path / "deit")
+    trained = trains(Training(**{**SETTINGS, "epochs": 1}, base=str(base), data=str(loose)), tmp_path / "out")
+    assert trained.record.phases[0].parameters_trainable == 2 * 3 * 33
+    after, before = load_file(trained.path / "model.safetensors"), load_file(base / "model.safetensors")
+    changed = {name for name in after if not np.array_equal(after[name], before[name])}
+    assert changed == {f"{head}_classifier.{part}" for head in ("cls", "distillation") for part in ("weight", "bias")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": (8,)}, "--head does not go with a checkpoint, whose format fixes its last layer: leave it out"),
+        ({"dropout": 0.5}, "--dropout does not go with a checkpoint, whose config.json says its own"),
+        ({"fine_tune": "3"}, "by its head alone or whole: say all"),
+        ({"weight_decay": 0.1}, "with adam is what adamw does: say --optimizer adamw"),
+    ],
+)
+def test_what_a_checkpoint_cannot_take_is_said(changes, message):
+    with pytest.raises(UsageError, match=message):
+        check(Training("hf:owner/name", "x", **changes))
