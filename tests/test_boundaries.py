@@ -25,7 +25,7 @@ FRAMEWORKS = {
     "pandas",
     "plotly",
 }
-RUNNER_MAY = {"numpy", "psutil", "edgebench"} | set(sys.stdlib_module_names)
+RUNNER_MAY = {"numpy", "psutil", "pynvml", "edgebench"} | set(sys.stdlib_module_names)
 RUNTIME_MAY = RUNNER_MAY | {"onnxruntime", "tensorflow", "ai_edge_litert", "tflite_runtime"}
 SOURCES = [p for folder in ("edgebench", "converters", "devices") for p in (ROOT / folder).rglob("*.py")]
 

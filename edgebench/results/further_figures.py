@@ -93,7 +93,7 @@ class FurtherFigures:
     )
     gpu_memory_method: str = figure(
         IDENTITY, TEXT, lambda d: d.memory.gpu_method if d.memory else "",
-        "How that was read: of the process, or the difference to before.",
+        "How that was read: of the process, or the difference to before; where it was not, why.",
     )  # fmt: skip
     agreement_with_host: float | None = figure(
         IMAGES, SHARE, lambda d: d.counts and _share(d.counts.agree_with_host, d.counts.images),

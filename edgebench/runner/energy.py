@@ -33,7 +33,7 @@ def read(root: Path = Path("/"), gpu: bool = False) -> Optional[Meter]:
     """
     if gpu:
         reading = nvml.read()
-        if reading is None or reading.millijoules is None:
+        if isinstance(reading, str) or reading.millijoules is None:
             return None
         return Meter(time.monotonic(), {"gpu": (reading.millijoules * 1000, 0)}, "NVML")
     packages = (root / "sys/class/powercap").glob("*-rapl:*")

@@ -164,18 +164,24 @@ def _described(run: Run, session: Session) -> Run:
     )
 
 
-def _gpu(job: Job) -> nvml.Reading | None:
+def _gpu(job: Job) -> nvml.Reading | str | None:
     return nvml.read() if job.settings.accelerator == "gpu" else None
 
 
-def _gpu_memory(before: nvml.Reading | None, after: nvml.Reading | None) -> dict[str, Scalar]:
-    """Return this process's device memory, or where that is hidden how much more is in use than before, labelled."""
+def _gpu_memory(before: nvml.Reading | str | None, after: nvml.Reading | str | None) -> dict[str, Scalar]:
+    """Return this process's device memory, or where that is hidden how much more is in use than before, labelled.
+
+    Where it was not measured, the label says why.
+    """
     if before is None or after is None:
         return {}
+    if isinstance(before, str) or isinstance(after, str):
+        return {"gpu_memory_method": f"not measured: {after if isinstance(after, str) else before}"}
     if after.own_bytes is not None:
         return {"gpu": after.name, "gpu_memory_bytes": after.own_bytes, "gpu_memory_method": "of the process (NVML)"}
     if before.used_bytes is None or after.used_bytes is None:
-        return {"gpu": after.name}
+        reason = "not measured: the driver tells neither the process's memory nor the GPU's"
+        return {"gpu": after.name, "gpu_memory_method": reason}
     used = after.used_bytes - before.used_bytes
     return {"gpu": after.name, "gpu_memory_bytes": used, "gpu_memory_method": "difference to idle (NVML)"}
 

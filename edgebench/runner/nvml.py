@@ -1,32 +1,18 @@
-"""What an NVIDIA GPU says of itself, through its driver's own library. Not yet tried on a real GPU.
+"""What an NVIDIA GPU says of itself, through nvidia-ml-py (extra `gpu`). Not yet tried on a real GPU.
 
-NVML API reference: nvmlInit_v2, nvmlDeviceGetComputeRunningProcesses_v3, nvmlDeviceGetTotalEnergyConsumption.
+NVML API reference: nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetTotalEnergyConsumption.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
-MOST_PROCESSES = 64
-
-
-class _Process(ctypes.Structure):
-    _fields_ = [
-        ("pid", ctypes.c_uint),
-        ("used_bytes", ctypes.c_ulonglong),
-        ("gpu_instance", ctypes.c_uint),
-        ("compute_instance", ctypes.c_uint),
-    ]
-
-
-class _Memory(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_ulonglong) for name in ("total", "free", "used")]
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class Reading(NamedTuple):
-    """The first GPU now. `own_bytes` is None where the driver hides processes (containers, some boards)."""
+    """The GPU now. `own_bytes` is None where the driver hides processes (containers, some boards)."""
 
     name: str
     own_bytes: Optional[int]
@@ -34,26 +20,47 @@ class Reading(NamedTuple):
     millijoules: Optional[int]
 
 
-def read() -> Optional[Reading]:
-    """Return what the first GPU says; None without an NVIDIA driver."""
+def read() -> Union[Reading, str]:
+    """Return what the GPU that is measured says of itself; where it cannot be asked, the reason."""
     try:
-        library: Any = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return None
-    device = ctypes.c_void_p()
-    if library.nvmlInit_v2() != 0 or library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)) != 0:
-        return None
-    name = ctypes.create_string_buffer(96)
-    library.nvmlDeviceGetName(device, name, 96)
-    memory, energy = _Memory(), ctypes.c_ulonglong()
-    used = memory.used if library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(memory)) == 0 else None
-    counted = library.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(energy)) == 0
-    return Reading(name.value.decode(), _own_bytes(library, device), used, energy.value if counted else None)
+        import pynvml  # only where a GPU is measured; a device without it measures the rest
+    except ImportError:
+        return "nvidia-ml-py is not installed: python -m pip install nvidia-ml-py, where the artifact runs"
+    try:
+        pynvml.nvmlInit()
+        device = _device(pynvml)
+        if isinstance(device, str):
+            return device
+        name = pynvml.nvmlDeviceGetName(device)
+    except pynvml.NVMLError as error:
+        return f"NVML: {error}"
+    return Reading(
+        name,
+        _own_bytes(pynvml, device),
+        _ask(pynvml, lambda: pynvml.nvmlDeviceGetMemoryInfo(device).used),
+        _ask(pynvml, lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(device)),
+    )
 
 
-def _own_bytes(library: Any, device: Any) -> Optional[int]:
-    count, table = ctypes.c_uint(MOST_PROCESSES), (_Process * MOST_PROCESSES)()
-    if library.nvmlDeviceGetComputeRunningProcesses_v3(device, ctypes.byref(count), table) != 0:
+def _device(pynvml: Any) -> Any:
+    """Return the handle of the only GPU, or of the one named; NVML and CUDA number several differently."""
+    count = pynvml.nvmlDeviceGetCount()
+    if count == 1:
+        return pynvml.nvmlDeviceGetHandleByIndex(0)
+    first = os.environ.get(VISIBLE, "").split(",")[0]
+    if first.startswith("GPU-"):
+        return pynvml.nvmlDeviceGetHandleByUUID(first)
+    return f"of {count} GPUs it is not known which one is measured: set {VISIBLE} to the UUID that nvidia-smi -L shows"
+
+
+def _ask(pynvml: Any, question: Any) -> Any:
+    """Return the answer; None where this board or driver does not give it."""
+    try:
+        return question()
+    except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError):
         return None
-    own = [process.used_bytes for process in table[: count.value] if process.pid == os.getpid()]
-    return own[0] if own and own[0] < 2**63 else None  # the largest number means: not available
+
+
+def _own_bytes(pynvml: Any, device: Any) -> Optional[int]:
+    processes = _ask(pynvml, lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(device)) or []
+    return next((one.usedGpuMemory for one in processes if one.pid == os.getpid()), None)

@@ -155,39 +155,80 @@ NVML = """
 typedef struct { unsigned pid; unsigned long long bytes; unsigned gpu, compute; } Process;
 typedef struct { unsigned long long total, free, used; } Memory;
 static char device;  /* its address does not fit into 32 bits */
-int nvmlInit_v2(void) { return 0; }
+int nvmlInitWithFlags(unsigned flags) { return flags; }
+const char *nvmlErrorString(int code) { return "Not Supported"; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = GPUS; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **found) { *found = &device; return index; }
+int nvmlDeviceGetHandleByUUID(const char *name, void **found) { *found = &device; return strcmp(name, "GPU-7"); }
 int nvmlDeviceGetName(void *d, char *name, unsigned size) { strncpy(name, "Example GPU", size); return d != &device; }
 int nvmlDeviceGetMemoryInfo(void *d, Memory *m) { m->used = 5000000000ULL; return d != &device; }
 int nvmlDeviceGetTotalEnergyConsumption(void *d, unsigned long long *e) { *e = 123456789012ULL; return d != &device; }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned *count, Process *table) {
-  if (*count < 2) return 7;
-  table[0] = (Process){1, 11, 0, 0}; table[1] = (Process){HIDDEN ? 2 : getpid(), 4300000000ULL, 0, 0}; *count = 2;
+  if (HIDDEN) return 3;
+  if (*count < 2) { *count = 2; return 7; }
+  table[0] = (Process){1, 11, 0, 0}; table[1] = (Process){getpid(), 4300000000ULL, 0, 0}; *count = 2;
   return d != &device;
 }
 """
+READ = """
+import json
+from edgebench.runner import energy, nvml
+from edgebench.runner.kinds import _gpu_memory
+meter, found = energy.read(gpu=True), nvml.read()
+before = nvml.Reading("Example GPU", None, 4_000_000_000, None) if isinstance(found, tuple) else found
+print(json.dumps([found, _gpu_memory(before, found), meter and meter.counters, meter and meter.source]))
+"""
+
+
+def nvml_says(folder: Path, **variables: str) -> Any:
+    """Return what the runner makes of the NVML library or the pynvml module in `folder`."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(folder), **variables}
+    done = subprocess.run([sys.executable, "-c", READ], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def build_nvml(folder: Path, hidden: bool = False, gpus: int = 1) -> None:
+    """Compile a library with NVML's structures and nothing behind it: a real one comes with a GPU's driver only."""
+    need("gcc", "gcc", "libc6-dev")
+    (folder / "nvml.c").write_text(NVML)
+    target = ["-o", str(folder / "libnvidia-ml.so.1"), str(folder / "nvml.c")]
+    options = [f"-DHIDDEN={int(hidden)}", f"-DGPUS={gpus}"]
+    subprocess.run([shutil.which("gcc") or "gcc", "-shared", "-fPIC", *options, *target], check=True)
 
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_nvml_is_read_as_its_header_lays_it_out(tmp_path: Path, hidden: bool) -> None:
-    """A library with NVML's structures and nothing behind it: a real one comes with a GPU's driver only."""
-    need("gcc", "gcc", "libc6-dev")
-    (tmp_path / "nvml.c").write_text(NVML)
-    target = ["-o", str(tmp_path / "libnvidia-ml.so.1"), str(tmp_path / "nvml.c")]
-    subprocess.run([shutil.which("gcc") or "gcc", "-shared", "-fPIC", f"-DHIDDEN={int(hidden)}", *target], check=True)
-    script = """
-import json
-from edgebench.runner import energy, nvml
-from edgebench.runner.kinds import _gpu_memory
-meter = energy.read(gpu=True)
-before = nvml.Reading("Example GPU", None, 4_000_000_000, None)
-print(json.dumps([nvml.read(), _gpu_memory(before, nvml.read()), meter.counters, meter.source]))
-"""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    reading, memory, counters, source = json.loads(done.stdout)
+    """With the real nvidia-ml-py over a made-up library."""
+    build_nvml(tmp_path, hidden)
+    reading, memory, counters, source = nvml_says(tmp_path)
     assert reading == ["Example GPU", None if hidden else 4_300_000_000, 5_000_000_000, 123_456_789_012]
     assert memory["gpu_memory_bytes"] == (1_000_000_000 if hidden else 4_300_000_000)
     assert ("idle" in memory["gpu_memory_method"]) is hidden
     assert (counters, source) == ({"gpu": [123_456_789_012_000, 0]}, "NVML")
+
+
+def test_of_several_gpus_one_must_be_named(tmp_path: Path) -> None:
+    build_nvml(tmp_path, gpus=2)
+    reading, memory, counters, _ = nvml_says(tmp_path, CUDA_VISIBLE_DEVICES="1")
+    assert counters is None and memory == {"gpu_memory_method": f"not measured: {reading}"}
+    assert reading.startswith("of 2 GPUs it is not known which one is measured: set CUDA_VISIBLE_DEVICES to the UUID")
+    assert nvml_says(tmp_path, CUDA_VISIBLE_DEVICES="GPU-7,GPU-8")[0][0] == "Example GPU"
+    assert nvml_says(tmp_path, CUDA_VISIBLE_DEVICES="GPU-9")[0].startswith("NVML: ")
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("raise ImportError('no such module')", "nvidia-ml-py is not installed: python -m pip install nvidia-ml-py"),
+        (
+            "class NVMLError(Exception): pass\ndef nvmlInit(): raise NVMLError('Driver Not Loaded')",
+            "NVML: Driver Not Loaded",
+        ),
+    ],
+)
+def test_without_nvml_the_reason_stands_where_the_figure_would(tmp_path: Path, module: str, reason: str) -> None:
+    (tmp_path / "pynvml.py").write_text(module)
+    reading, memory, counters, source = nvml_says(tmp_path)
+    assert reading.startswith(reason) and (counters, source) == (None, None)
+    assert memory == {"gpu_memory_method": f"not measured: {reading}"}
