@@ -143,6 +143,17 @@ class Cancellable(Protocol):
 
 
 @runtime_checkable
+class Lending(Protocol):
+    """A device that can be given a file for a while."""
+
+    def lend(self, path: Path, sha256: str) -> str:
+        """As `put`, until `take_back`."""
+
+    def take_back(self, sha256: str) -> None:
+        """Delete there what was lent under this hash, and nothing else."""
+
+
+@runtime_checkable
 class Thermometer(Protocol):
     """A device that says how hot it is."""
 

@@ -75,7 +75,7 @@ class Agent:
                 return answer
             if operation in ("start", "reserve", "release", "temperature", "forget", "kill", "kill_all"):
                 return getattr(self._jobs, operation)(**request), b""
-            if operation in ("stat", "commit", "set_environment", "usage", "remove_all"):
+            if operation in ("stat", "commit", "give_back", "set_environment", "usage", "remove_all"):
                 return getattr(self._store, operation)(**request), b""
             return {"error": "unknown", "message": f"unknown operation {operation!r}"}, b""
         except OSError as error:

@@ -12,7 +12,7 @@ FILES = (MARKER, "lock", "reserved", "governor.json")
 BESIDE = ("wheels",)  # the cache of a host that is its own device: beside these folders by default
 _HEX = r"[0-9a-f]{64}"
 NAMES = {
-    "objects": re.compile(_HEX + r"(\.[0-9a-f]{12}|\.new)?\Z"),
+    "objects": re.compile(_HEX + r"(\.[0-9a-f]{12}(\.lent)?|\.new)?\Z"),
     "packages": re.compile(_HEX + r"(\.[0-9a-f]{12}|\.new)?\Z"),
     "environments": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,120}\.json(\.new)?\Z"),
     "incoming": re.compile(_HEX + r"(\.[0-9a-f]{12})?\Z"),

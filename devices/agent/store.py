@@ -2,6 +2,7 @@
 
 .edgebench-store             the marker: this folder is edgebench's own
 objects/<sha256>/<name>      artifacts, evaluation sets, the runner
+objects/<sha256>.<session>.lent/  what one session was lent and gives back: perturbed images, one severity at a time
 packages/<sha256>/           unpacked wheels, each its own import folder
 environments/<runtime>.json  which packages a runtime needs, and its version
 incoming/<sha256>.<session>  uploads that are not whole yet; an interrupted one goes on where it stopped
@@ -25,7 +26,8 @@ HEX = re.compile(r"[0-9a-f]{64}\Z")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}\Z")
 SESSION = re.compile(r"[0-9a-f]{12}\Z")
 MOST_INCOMING = 16  # unfinished uploads that nobody writes to; the oldest go first
-KINDS = ("objects", "packages")
+LENT = "lent"
+KINDS = ("objects", "packages", LENT)
 
 
 class Store:
@@ -79,12 +81,14 @@ class Store:
 
     def commit(self, kind: str, sha256: str, content: str, name: str, unpack: bool) -> dict[str, Any]:
         """Verify a whole upload and move it (or what it unpacks to) to its place in one step."""
+        if kind == LENT and (unpack or not name):
+            raise ValueError("only a file can be lent")
         incoming, place = self._incoming(content), self._place(kind, sha256, name)
         if _sha256(incoming) != content:
             os.unlink(incoming)
             raise ValueError("what arrived does not have the hash it should have; it was deleted")
         holder = self._place(kind, sha256, "")
-        temporary = f"{holder}.{self._session}"
+        temporary = f"{holder}.{self._session}" if kind != LENT else holder  # its own: no other host can be first
         remove(temporary)
         target = os.path.join(temporary, name) if name else temporary
         try:
@@ -96,10 +100,20 @@ class Store:
                 os.replace(incoming, target)
             _arrive(temporary, holder)
         finally:
-            remove(temporary)
+            if temporary != holder:
+                remove(temporary)
             remove(incoming)
             self._release(content)
         return self.stat(kind, sha256, content, name) if name else {"path": place}
+
+    def give_back(self, sha256: str = "") -> dict[str, Any]:
+        """Delete one object that this session was lent, or all of them; no other session's, and nothing it was sent."""
+        wanted = self._place(LENT, sha256, "") if sha256 else ""
+        own = [name for name in own_entries(self.root, "objects") if name.endswith(f".{self._session}.{LENT}")]
+        gone = [path for path in (self.path("objects", name) for name in own) if path == (wanted or path)]
+        for path in gone:
+            remove(path)
+        return {"removed": len(gone)}
 
     def set_environment(self, runtime: str, value: dict[str, Any]) -> dict[str, Any]:
         """Remember which packages `runtime` needs: {"version", "packages": [sha256, ..], ..}; drop what none needs."""
@@ -147,7 +161,8 @@ class Store:
     def _place(self, kind: str, sha256: str, name: str) -> str:
         if kind not in KINDS or not HEX.match(sha256):
             raise ValueError(f"not an object: {kind!r} {sha256!r}")
-        return self.path(kind, sha256, *([name] if name else []))
+        folder, entry = ("objects", f"{sha256}.{self._session}.{LENT}") if kind == LENT else (kind, sha256)
+        return self.path(folder, entry, *([name] if name else []))
 
     def _incoming(self, content: str) -> str:
         if not HEX.match(content):

@@ -70,6 +70,7 @@ class SshDevice:
         self._install = install
         self._connection = Connection(config, self._progress, self._session)
         self._places: dict[tuple[Path, str], str] = {}  # what is known to be there
+        self._lent: dict[str, str] = {}
         self._rows: dict[str, int] = {}
         self._facts: Facts | None = None
         self._bundle = ""
@@ -80,6 +81,7 @@ class SshDevice:
     def __exit__(self, *exception: object) -> None:
         if exception[:1] == (None,):
             self._connection.request_once("forget", prefix=self._session)
+            self._connection.request_once("give_back")
         self._connection.request_once("release")
         self._connection.close()
 
@@ -151,10 +153,24 @@ class SshDevice:
         known = self._places.get((path, sha256))
         if known is not None:
             return known
-        there = upload(self._connection, path, sha256, self._progress)
+        there = self._places[path, sha256] = self._upload(path, sha256)
+        return there
+
+    def lend(self, path: Path, sha256: str) -> str:
+        """Make a file available for this session alone, until `take_back`."""
+        if sha256 not in self._lent:
+            self._lent[sha256] = self._upload(path, sha256, "lent")
+        return self._lent[sha256]
+
+    def take_back(self, sha256: str) -> None:
+        """Delete there what was lent under this hash; a session that was killed left it for its next run to delete."""
+        if self._lent.pop(sha256, None) is not None:
+            self._connection.request("give_back", sha256=sha256)
+
+    def _upload(self, path: Path, sha256: str, kind: str = "objects") -> str:
+        there = upload(self._connection, path, sha256, self._progress, kind)
         if path.suffix == ".npy":
             self._rows[there] = len(np.load(path, mmap_mode="r", allow_pickle=False))
-        self._places[path, sha256] = there
         return there
 
     def run(self, job: Job, progress: Progress) -> Outcome:

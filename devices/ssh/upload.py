@@ -25,19 +25,19 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 class Thing:
     """A file to upload. `sha256` is its place in the store, `content` the hash of the bytes that travel."""
 
-    kind: str  # objects or packages
+    kind: str  # objects, packages or lent
     sha256: str
     content: str
     name: str
     unpack: bool = False
 
 
-def upload(connection: Connection, path: Path, sha256: str, progress: Progress) -> str:
+def upload(connection: Connection, path: Path, sha256: str, progress: Progress, kind: str = "objects") -> str:
     """Make a file or folder available on the device and return its path there; `sha256` names its content."""
     if not path.exists():
         raise DeviceError(f"cannot send {path}: it is not there")
     if path.is_file():
-        thing = Thing("objects", sha256, sha256_file(path), safe_name(path.name))
+        thing = Thing(kind, sha256, sha256_file(path), safe_name(path.name))
         return send(connection, path, thing, progress)
     with scratch_folder() as folder:
         packed = folder / "packed.zip"

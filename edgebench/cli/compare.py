@@ -13,6 +13,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from edgebench.cli.evaluating import margin_option
+from edgebench.compare.accuracy import drop_verdicts
 from edgebench.compare.gates import Outcome, judge
 from edgebench.compare.junit import to_junit
 from edgebench.compare.pairs import Pair, changed_environment, pair, unlike
@@ -20,6 +22,7 @@ from edgebench.compare.values import NAMES, difference_of
 from edgebench.errors import UsageError
 from edgebench.expression import UNDECIDED, parse
 from edgebench.files import write_bytes
+from edgebench.measures.significance import Verdict
 from edgebench.report import make_console
 from edgebench.results.conditions import newest_only
 from edgebench.results.figure import Basis
@@ -40,11 +43,18 @@ def _show_names(context: click.Context, parameter: click.Parameter, value: bool)
     "--fail-if", "conditions", multiple=True, metavar="EXPR", help="A condition that must not hold; repeat it."
 )
 @click.option("--strict", is_flag=True, help="Also fail where the intervals cannot decide a condition.")
+@margin_option
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the outcomes as JUnit XML, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option("--names", is_flag=True, is_eager=True, expose_value=False, callback=_show_names, help="List all names.")
 def command(
-    baseline: Path, candidate: Path, conditions: tuple[str, ...], strict: bool, junit: Path | None, as_json: bool
+    baseline: Path,
+    candidate: Path,
+    conditions: tuple[str, ...],
+    strict: bool,
+    margin: float,
+    junit: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare two results, or two folders of them, and fail where a condition holds.
 
@@ -52,20 +62,24 @@ def command(
     edgebench compare main/results branch/results --fail-if 'top1_drop > 0.01' --fail-if slower
     edgebench compare old.json new.json --fail-if 'latency_ms_median_ratio > 1.05 or peak_rss_bytes_ratio > 1.1'
 
+    Both sides answered the same images: whether accuracy dropped is said in the words of the report (--margin).
+
     A name is a column of report.csv, or one followed by _baseline, _ratio or _change; `slower` and `faster` hold only
     where the interval says so. What was not measured, failed, or was throttled cannot pass. Exit code 1: a gate failed.
     """
     gates = [parse(text, NAMES) for text in conditions]
     cells = pair(_read(baseline), _read(candidate))
+    drops = drop_verdicts(cells, margin)
     outcomes = [outcome for cell in cells for outcome in judge(cell, gates)]
     if strict:
         outcomes = [dataclasses.replace(o, passed=o.passed and o.decision != UNDECIDED) for o in outcomes]
     if junit is not None:
         write_bytes(junit, to_junit(outcomes))
     if as_json:
-        click.echo(json.dumps({"cells": [_plain(c) for c in cells], "gates": [vars(o) for o in outcomes]}, indent=1))
+        plain = [_plain(cell, drop) for cell, drop in zip(cells, drops, strict=True)]
+        click.echo(json.dumps({"cells": plain, "gates": [vars(o) for o in outcomes]}, indent=1))
     else:
-        _print(cells, outcomes)
+        _print(cells, drops, outcomes)
     if not all(outcome.passed for outcome in outcomes):
         sys.exit(1)
 
@@ -79,7 +93,7 @@ def _read(path: Path) -> list:  # type: ignore[type-arg]
     return kept
 
 
-def _plain(cell: Pair) -> dict[str, object]:
+def _plain(cell: Pair, drop: Verdict) -> dict[str, object]:
     difference = difference_of(cell)
     ratio = difference.ratio if difference else None
     return {
@@ -88,18 +102,20 @@ def _plain(cell: Pair) -> dict[str, object]:
         "candidate": cell.candidate.result.status if cell.candidate else None,
         "latency_ratio": dataclasses.asdict(ratio) if ratio else None,
         "latency": difference.word if difference else "unknown",
+        "accuracy": drop.short or None,
+        "more_images": drop.more_images,
         "changed": changed_environment(cell),
         "reason": unlike(cell, Basis.MACHINE) or (difference.reason if difference else ""),
     }
 
 
-def _print(cells: Sequence[Pair], outcomes: Sequence[Outcome]) -> None:
+def _print(cells: Sequence[Pair], drops: Sequence[Verdict], outcomes: Sequence[Outcome]) -> None:
     console = make_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("cell", "baseline ms", "candidate ms", "ratio", "verdict", "top-1"):
         table.add_column(name, justify="left" if name in ("cell", "verdict") else "right")
-    for cell in cells:
-        table.add_row(*(Text(text) for text in _line(cell)))
+    for cell, drop in zip(cells, drops, strict=True):
+        table.add_row(*(Text(text) for text in _line(cell, drop)))
     console.print(table)
     click.echo()
     for line in _changes(cells):
@@ -130,7 +146,7 @@ def _changes(cells: Sequence[Pair]) -> list[str]:
     return lines
 
 
-def _line(cell: Pair) -> tuple[str, ...]:
+def _line(cell: Pair, drop: Verdict) -> tuple[str, ...]:
     old = to_row(cell.baseline) if cell.baseline else None
     new = to_row(cell.candidate) if cell.candidate else None
     difference = difference_of(cell)
@@ -142,7 +158,7 @@ def _line(cell: Pair) -> tuple[str, ...]:
         *(f"{row.latency_ms_median:.3f}" if row and row.latency_ms_median else "" for row in (old, new)),
         shown,
         (difference and difference.reason) or _verdict(cell, difference.word if difference else ""),
-        " to ".join(accuracy) if any(accuracy) else "",
+        ", ".join(filter(None, (" to ".join(accuracy) if any(accuracy) else "", drop.short))),
     )
 
 

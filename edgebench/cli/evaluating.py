@@ -13,7 +13,19 @@ from edgebench.errors import UsageError
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import open_dataset
 from edgebench.images.perturbations import GROUPS, common, parse_perturbation
+from edgebench.measures.significance import MARGIN
 from edgebench.records import Perturbation
+
+
+def margin_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--margin`."""
+    return click.option(
+        "--margin",
+        type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+        default=MARGIN,
+        show_default=True,
+        help="What counts as a drop of top-1, as a share: `no drop above 1%` is said of 0.01.",
+    )(command)
 
 
 def perturbing_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ import click
 
 from edgebench import leftovers
 from edgebench.cli.display import Display
-from edgebench.cli.evaluating import open_datasets, perturbing_options, read_perturbations
+from edgebench.cli.evaluating import margin_option, open_datasets, perturbing_options, read_perturbations
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
@@ -54,6 +54,7 @@ REMOTE_BUDGET_SECONDS = 120.0
     help="Images: a folder of class folders, a CSV of path,label or an NPZ; repeated: the first is the main set.",
 )
 @perturbing_options
+@margin_option
 @click.option("--labels", help="Class names in the model's order, separated by commas or one a line in a file.")
 @click.option(
     "--images",
@@ -95,6 +96,7 @@ def command(
     data: tuple[str, ...],
     perturb: tuple[str, ...],
     corruptions: tuple[str, ...],
+    margin: float,
     labels: str | None,
     images: str | None,
     budget: float,
@@ -148,7 +150,7 @@ def command(
     for item, result in zip(cycle(found), results, strict=False):  # in this order for every device and scenario
         sides[item.group].append(result)
     if results or as_json:
-        _show(sides, out, as_json)
+        _show(sides, out, margin, as_json)
     for error in lost:
         click.echo(f"edgebench: {error}", err=True)
     if results and lost:
@@ -201,20 +203,22 @@ def _image_count(text: str | None) -> int | None:
     return int(text)
 
 
-def _show(sides: Mapping[str, list[Result]], out: Path, as_json: bool) -> None:
+def _show(sides: Mapping[str, list[Result]], out: Path, margin: float, as_json: bool) -> None:
     from edgebench.report import make_console, print_table
-    from edgebench.results.rows import to_rows, values
+    from edgebench.results.derived import derive
+    from edgebench.results.rows import values
+    from edgebench.results.together import rows_together
 
     if as_json:
         tables = {
-            group or "results": [values(row) for result in results for row in to_rows(result)]
+            group or "results": [values(r) for r in rows_together([d for one in results for d in derive(one)], margin)]
             for group, results in sides.items()
         }
         click.echo(json.dumps(tables if len(tables) > 1 else tables["results"], indent=1))
         return
     for group, results in sides.items():
         click.echo(f"\n{group.capitalize()}:\n" if group else "", nl=False)
-        print_table(results, make_console())
+        print_table(results, make_console(), margin)
     found = out / "results"
     step = f"compare {out / BASELINE} {found}" if BASELINE in sides else f"report {found}"
     click.echo(f"\nResults: {found}    Next: edgebench {step}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgebench.measures.significance import MARGIN
+from edgebench.cli.evaluating import margin_option
 from edgebench.report import make_console, print_report, read_report, write_files
 
 
@@ -19,13 +19,7 @@ from edgebench.report import make_console, print_report, read_report, write_file
     show_default=True,
     help="The report goes to report/ in this folder.",
 )
-@click.option(
-    "--margin",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    default=MARGIN,
-    show_default=True,
-    help="What counts as a drop of top-1, as a share: `no drop above 1%` is said of 0.01.",
-)
+@margin_option
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the table.")
 def command(folders: tuple[Path, ...], out: Path, margin: float, as_json: bool) -> int:
     """Merge results from any device and any day into one comparison.

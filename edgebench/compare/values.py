@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from edgebench.compare.accuracy import paired_answers
 from edgebench.compare.pairs import Pair, unlike
 from edgebench.expression import FALSE, TRUE, UNDECIDED, Quantity, Unmeasured, Value, exact
 from edgebench.measures.difference import Difference, difference_interval
+from edgebench.measures.significance import paired_interval
 from edgebench.measures.stability import Stability
 from edgebench.results.derived import Derived
 from edgebench.results.figure import Basis, Figure
@@ -34,7 +36,7 @@ def values_of(cell: Pair) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for figure in FIGURES.values():
         values |= _of_figure(figure, cell, new, old)
-    return values | _latency_values(cell)
+    return values | _latency_values(cell) | _paired_values(cell)
 
 
 def _of_figure(figure: Figure, cell: Pair, new: Row, old: Row | None) -> dict[str, Value]:
@@ -48,6 +50,15 @@ def _of_figure(figure: Figure, cell: Pair, new: Row, old: Row | None) -> dict[st
         values[f"{name}_ratio"] = _together(_ratio, value, before)
         values[f"{name}_change"] = _together(_change, value, before)
     return values
+
+
+def _paired_values(cell: Pair) -> dict[str, Value]:
+    """What the same images say of the change of top-1, which is more than two intervals do."""
+    counts = paired_answers(cell)
+    if counts is None:
+        return {}
+    low, high = paired_interval(counts.lost, counts.won, counts.images)
+    return {"top1_change": Quantity((counts.won - counts.lost) / counts.images, -high, -low)}
 
 
 def _latency_values(cell: Pair) -> dict[str, Value]:

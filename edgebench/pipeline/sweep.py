@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench import registry
-from edgebench.devices.base import Device, DeviceInfo, OnDevice, Outcome
+from edgebench.devices.base import Device, DeviceInfo, Lending, OnDevice, Outcome
 from edgebench.devices.returns import judge
 from edgebench.errors import EdgebenchError
 from edgebench.images.evaluation import stratified
@@ -139,6 +139,8 @@ class Sweep:
                 with images:
                     for cell, exam in members:
                         self._examine_perturbed(cell, exam, images)
+                if isinstance(self._device, Lending):  # not after an interruption: a job there may still read them
+                    self._device.take_back(images.sha256)
 
     def _examine_perturbed(self, cell: Cell, exam: Exam, images: PerturbedImages) -> None:
         """Score one cell on perturbed images; of its outputs only the counts are kept."""
@@ -161,7 +163,8 @@ class Sweep:
         self._tell(JobStarted(device, name, what.label, self._done, self._total))
         outcome = self._journal.find(job)
         if outcome is None:
-            sent = dataclasses.replace(job, images=self._device.put(images.path(), images.sha256))
+            give = self._device.lend if isinstance(self._device, Lending) else self._device.put
+            sent = dataclasses.replace(job, images=give(images.path(), images.sha256))
             outcome = self._device.run(sent, lambda event: self._tell(OnDevice(device, event, name, what.label)))
         try:
             if outcome.outputs is not None:

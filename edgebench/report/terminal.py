@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgebench.measures.significance import MARGIN
 from edgebench.records import Result
 from edgebench.report.content import Report, build_report
 from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
@@ -30,9 +31,9 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDTH)
 
 
-def print_table(results: Sequence[Result], console: Console) -> None:
+def print_table(results: Sequence[Result], console: Console, margin: float = MARGIN) -> None:
     """Print results as tables that fit 100 columns; colours only where the console is a terminal."""
-    print_report(build_report(results), console)
+    print_report(build_report(results, margin=margin), console)
 
 
 def print_report(report: Report, console: Console) -> None:

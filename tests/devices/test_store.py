@@ -1,5 +1,6 @@
 """The store on a device: a folder of edgebench's own, in which nothing of anybody else's is ever touched."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -130,6 +131,36 @@ def test_two_hosts_that_send_the_same_file_do_not_disturb_each_other(tmp_path):
     first = one.commit("objects", content, content, "model", unpack=False)
     assert other.commit("objects", content, content, "twin", unpack=False)["present"]
     assert Path(first["path"]).read_bytes() == b"x" and not list((tmp_path / "incoming").iterdir())
+
+
+def test_what_a_session_was_lent_is_all_that_it_gives_back(tmp_path):
+    content = hashlib.sha256(b"x").hexdigest()
+    one, other = Store(str(tmp_path), "1" * 12), Store(str(tmp_path), "2" * 12)
+
+    def send(host, kind, sha256):
+        host.write(content, 0, b"x")
+        return host.commit(kind, sha256, content, "images.npy", unpack=False)["path"]
+
+    places = [
+        send(one, "lent", HASH),
+        send(one, "lent", "b" * 64),
+        send(other, "lent", HASH),
+        send(one, "objects", HASH),
+    ]
+    (tmp_path / "objects" / f"mine.{'1' * 12}.lent").mkdir()
+    assert len(set(places)) == 4 and one.stat("lent", HASH, content, "images.npy")["present"]
+    assert one.give_back(HASH) == {"removed": 1} and one.give_back(HASH) == {"removed": 0}
+    assert [os.path.exists(place) for place in places] == [False, True, True, True]
+    assert one.give_back() == {"removed": 1}
+    assert [os.path.exists(place) for place in places] == [False, False, True, True]
+    assert (tmp_path / "objects" / f"mine.{'1' * 12}.lent").exists()
+    for bad in ("x", "../" + HASH, "a" * 63):
+        with pytest.raises(ValueError, match="not an object"):
+            one.give_back(bad)
+    with pytest.raises(ValueError, match="only a file"):
+        one.commit("lent", HASH, content, "images", unpack=True)
+    other.remove_all()
+    assert not os.path.exists(places[2])
 
 
 def test_a_device_is_one_sessions_until_it_leaves(tmp_path, monkeypatch):
