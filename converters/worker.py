@@ -1,20 +1,17 @@
 """Everything that needs a framework, in a process of its own: `python -m edgebench.converters.worker REQUEST.json`.
 
-Standard output carries JSON lines and nothing else: loaded, reference, started, artifact, failed, error, done. What
-frameworks print goes to standard error. In the mode `convert` the host answers `loaded` with one line on standard
-input, which names the images; so they are decoded here for the size that the model turned out to have.
+Standard output carries the events of `converters.protocol` as JSON lines and nothing else. What frameworks print goes
+to standard error. The host answers `Loaded` with one line on standard input, which names the images; so they are
+decoded for the size that the model turned out to have.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +19,25 @@ import numpy.typing as npt
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
-from edgebench.converters.base import ANY, Promise, Quantised, Quantiser, SourceModel
+from edgebench.converters.base import ANY, Converter, Promise, Quantised, Quantiser, SourceModel
+from edgebench.converters.protocol import (
+    REQUESTS,
+    Conversion,
+    Converted,
+    Failed,
+    Loaded,
+    NamedImages,
+    Prediction,
+    ReferenceMade,
+    Request,
+    Started,
+)
 from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
-from edgebench.files import atomic_path, parse_record
+from edgebench.files import atomic_path
 from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
-from edgebench.records import Perturbation, Preprocessing, Source
+from edgebench.messages import Host, from_line, serve
+from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
 from edgebench.variants import FLOAT, MIXED, is_calibrated, parts
 
@@ -37,86 +47,34 @@ PIECE = 128  # perturbed images in memory at once
 class Worker:
     """One source model on its way to the requested variants. One float graph a format, every precision from it."""
 
-    def __init__(self, request: dict[str, Any], stream: IO[str]) -> None:
-        self._request = request
-        self._stream = stream
-        self._folder = Path(request["folder"])
-        self._floats = {kind: Path(path) for kind, path in request.get("float_graphs", {}).items()}
+    def __init__(self, request: Conversion, module: Converter, model: SourceModel, host: Host) -> None:
+        self._request, self._module, self._model, self._host = request, module, model, host
+        self._floats = dict(request.float_graphs)
         self._failures: dict[str, str] = {}
-        self._images: dict[str, Any] = {}
-        self._module: ModuleType
-        self._model: SourceModel
-
-    def emit(self, event: str, **facts: Any) -> None:
-        """Write one line for the host."""
-        self._stream.write(json.dumps({"event": event, **facts}) + "\n")
-        self._stream.flush()
-
-    def load(self) -> None:
-        """Load the source model; raises UsageError where it cannot be used."""
-        source = parse_record(Source, json.dumps(self._request["source"]).encode(), "request")
-        wanted = self._request["preprocessing"]
-        rule = None if wanted is None else parse_record(Preprocessing, json.dumps(wanted).encode(), "request")
-        try:
-            self._module = registry.converter_module(source.converter, "converter")
-        except ModuleNotFoundError as error:
-            if source.converter not in registry.CONVERTERS or (error.name or "").startswith("edgebench"):
-                raise
-            package, extra = (error.name or "").partition(".")[0], source.converter
-            raise MissingExtraError(package, extra, f"converting {source.spec}") from error
-        self._model = self._module.load(source, rule)
-
-    def predict(self) -> None:
-        """Write the source model's outputs for the request's images (uint8 NHWC .npy) as float32 .npy.
-
-        `perturbed` asks for the outputs on the same images under each of several perturbations: their images are made
-        here, a piece at a time, as the models that load slowly would otherwise be loaded for each.
-        """
-        images = np.load(self._request["images"], mmap_mode="r", allow_pickle=False)
-        if self._request["out"]:
-            np.save(self._request["out"], self._module.predict(self._model, images), allow_pickle=False)
-        for wanted in self._request.get("perturbed", ()):
-            perturbation = parse_record(Perturbation, json.dumps(wanted["perturbation"]).encode(), "request")
-            rows = [
-                self._module.predict(self._model, perturb(images[at : at + PIECE], perturbation, numbers))
-                for at in range(0, len(images), PIECE)
-                for numbers in [range(at, min(at + PIECE, len(images)))]
-            ]
-            with atomic_path(Path(wanted["out"])) as temporary, temporary.open("wb") as stream:
-                np.save(stream, np.concatenate(rows), allow_pickle=False)
-        self.emit("done")
+        self._images: NamedImages | None = None
+        self._has_reference = False
 
     def convert(self) -> None:
         """Make every requested variant; what fails costs that variant only."""
-        model = self._model
-        self.emit(
-            "loaded",
-            size=[model.height, model.width, model.channels],
-            classes=model.classes,
-            labels=list(model.labels),
-            parameters=model.parameters,
-            preprocessing=model.preprocessing.__dict__,
-            notes=list(model.notes),
-        )
-        for variant in self._request["variants"]:
-            self.emit("started", variant=variant)
+        model, tell = self._model, self._host.tell
+        size = (model.height, model.width, model.channels)
+        tell(Loaded(size, model.classes, model.labels, model.parameters, model.preprocessing, model.notes))
+        for variant in self._request.variants:
+            tell(Started(variant))
             start = time.perf_counter()
             try:
                 path, made = self._make(variant)
             except EdgebenchError as error:
-                self.emit("failed", variant=variant, reason=str(error), seconds=time.perf_counter() - start)
+                tell(Failed(variant, str(error), time.perf_counter() - start))
             except MemoryError:
                 reason = "the conversion needs more memory than there is"
-                self.emit("failed", variant=variant, reason=reason, seconds=time.perf_counter() - start)
+                tell(Failed(variant, reason, time.perf_counter() - start))
             except Exception as error:  # noqa: BLE001 (frameworks raise anything; it costs this variant)
-                text = " ".join(str(error).split())[:300]
-                reason = f"{type(error).__name__}: {text}"
-                self.emit("failed", variant=variant, reason=reason, seconds=time.perf_counter() - start)
+                reason = f"{type(error).__name__}: {_one_line(error)}"
+                tell(Failed(variant, reason, time.perf_counter() - start))
             else:
-                facts = {"path": str(path), "recipe": made.recipe, "notes": list(made.notes)}
-                self.emit("artifact", variant=variant, seconds=time.perf_counter() - start, **facts)
+                tell(Converted(variant, path, made.recipe, made.notes, time.perf_counter() - start))
             self._answer_reference()
-        self.emit("done")
 
     def _make(self, variant: str) -> tuple[Path, Quantised]:
         kind, precision = parts(variant)
@@ -124,10 +82,10 @@ class Worker:
         if precision == FLOAT:
             return source, Quantised("")
         chosen = registry.formats()[kind]
-        path = self._folder / f"{precision}{chosen.suffix}"
+        path = self._request.folder / f"{precision}{chosen.suffix}"
         quantiser: Quantiser = importlib.import_module(chosen.quantiser)
         inputs = self._calibration(precision, quantiser.input_shape(source))
-        target = self._request.get("target", ANY)
+        target = self._request.target
         options = {} if target == ANY else {"target": target}
         if precision == MIXED:
             assert inputs is not None
@@ -139,14 +97,14 @@ class Worker:
         if kind in self._failures:
             raise ConversionError(f"there is no {FLOAT} graph to start from: {self._failures[kind]}")
         if kind not in self._floats:
-            path = self._folder / f"{FLOAT}{registry.formats()[kind].suffix}"
+            path = self._request.folder / f"{FLOAT}{registry.formats()[kind].suffix}"
             try:
                 write = getattr(self._module, f"to_{kind}", None)
                 if write is None:
                     raise ConversionError(f"the converter {self._model.source.converter} makes no {kind}")
                 write(self._model, path)
             except Exception as error:
-                self._failures[kind] = " ".join(str(error).split())[:300]
+                self._failures[kind] = _one_line(error)
                 raise
             self._floats[kind] = path
         return self._floats[kind]
@@ -155,8 +113,8 @@ class Worker:
         """Return preprocessed calibration inputs in the graph's layout, None for precisions without calibration."""
         if not is_calibrated(precision):
             return None
-        path = self._named_images().get("calibration")
-        if not path:
+        path = self._named_images().calibration
+        if path is None:
             raise ConversionError(f"{precision} needs images to calibrate on: give --data")
         images = np.load(path, allow_pickle=False)
         return np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
@@ -164,40 +122,86 @@ class Worker:
     def _promise(self, shape: tuple[int, ...]) -> Promise:
         """Return what `mixed` must prove, and the images to prove it on."""
         named = self._named_images()
-        images = np.load(named["proof"], allow_pickle=False)
-        labels = np.asarray(named["proof_labels"], np.int64)
+        if named.proof is None:
+            raise ConversionError("mixed needs images other than those it is calibrated on: give more --data")
+        images = np.load(named.proof, allow_pickle=False)
+        labels = np.asarray(named.proof_labels, np.int64)
         inputs = np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
-        return Promise(self._request["max_drop"], inputs, labels if len(labels) and labels.min() >= 0 else None)
+        return Promise(self._request.max_drop, inputs, labels if len(labels) and labels.min() >= 0 else None)
 
-    def _named_images(self) -> dict[str, Any]:
+    def _named_images(self) -> NamedImages:
         """Wait, once, for the host to name the images."""
-        if not self._images:
-            self._images = json.loads(sys.stdin.readline() or "{}") or {"none": True}
+        if self._images is None:
+            self._images = self._host.hear(NamedImages)
+        if self._images is None:
+            raise ConversionError("the host is gone")
         return self._images
 
     def _answer_reference(self) -> None:
         """Run the source model on the gate's images, once, as soon as there is something to hold against it."""
-        images = self._named_images()
-        if images.get("parity"):
-            outputs = self._module.predict(self._model, np.load(images.pop("parity"), allow_pickle=False))
-            path = self._folder / "reference.npy"
-            np.save(path, outputs, allow_pickle=False)
-            self.emit("reference", path=str(path))
+        if self._has_reference:
+            return
+        self._has_reference = True
+        path = self._request.folder / "reference.npy"
+        _predict(self._module, self._model, self._named_images().parity, path)
+        self._host.tell(ReferenceMade(path))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _predict(module: Converter, model: SourceModel, images: Path, out: Path) -> None:
+    """Write the source model's outputs for images (uint8 NHWC .npy) as float32 .npy."""
+    pixels = np.load(images, mmap_mode="r", allow_pickle=False)
+    np.save(out, module.predict(model, pixels), allow_pickle=False)
+
+
+def _predict_all(module: Converter, model: SourceModel, request: Prediction) -> None:
+    """Write the outputs on the request's images, and on what each perturbation makes of them.
+
+    Perturbed images are made here, a piece at a time: models that load slowly would otherwise be loaded for each.
+    """
+    if request.out is not None:
+        _predict(module, model, request.images, request.out)
+    pixels = np.load(request.images, mmap_mode="r", allow_pickle=False)
+    for perturbation, out in request.perturbed:
+        rows = [
+            module.predict(model, perturb(pixels[at : at + PIECE], perturbation, numbers))
+            for at in range(0, len(pixels), PIECE)
+            for numbers in [range(at, min(at + PIECE, len(pixels)))]
+        ]
+        with atomic_path(out) as temporary, temporary.open("wb") as stream:
+            np.save(stream, np.concatenate(rows), allow_pickle=False)
+
+
+def load(source: Source, preprocessing: Preprocessing | None) -> tuple[Converter, SourceModel]:
+    """Load a source model with its converter; raises UsageError where it cannot be used."""
+    try:
+        module = registry.converter_module(source.converter, "converter")
+    except ModuleNotFoundError as error:
+        if source.converter not in registry.CONVERTERS or (error.name or "").startswith("edgebench"):
+            raise
+        package, extra = (error.name or "").partition(".")[0], source.converter
+        raise MissingExtraError(package, extra, f"converting {source.spec}") from error
+    return module, module.load(source, preprocessing)
+
+
+def answer(request: Request, host: Host) -> None:
+    """Do what is asked for."""
+    module, model = load(request.source, request.preprocessing)
+    match request:
+        case Conversion():
+            Worker(request, module, model, host).convert()
+        case Prediction():
+            _predict_all(module, model, request)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one request; return 0, or the exit code of the error that was emitted."""
+    """Run one request; return 0, or the exit code of the error that was told."""
     die_with_parent()
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints from here on, in Python or C++, goes to standard error
-    worker = Worker(json.loads(Path(arguments[0]).read_text(encoding="utf-8")), stream)
-    try:
-        worker.load()
-        worker.predict() if worker._request["mode"] == "predict" else worker.convert()
-    except EdgebenchError as error:
-        worker.emit("error", message=str(error), exit_code=error.exit_code)
-        return error.exit_code
-    return 0
+    content = Path(arguments[0]).read_bytes()
+    return serve(lambda host: answer(from_line(REQUESTS, content, "the request"), host))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ SOURCES = [p for folder in ("edgebench", "converters", "devices") for p in (ROOT
 
 GROUND = {
     "errors", "records", "files", "lifeline", "leftovers", "registry", "orderstats", "variants", "units", "cells",
+    "messages",
 }  # fmt: skip
 RUNNER_PARTS = {"runner.preprocess"}  # pure functions over arrays: what the host and the runner must do alike
 
@@ -46,6 +47,7 @@ MAY: dict[str, set[str]] = {
     "edgebench/lifeline.py": set(),
     "edgebench/leftovers.py": set(),
     "edgebench/files.py": {"errors", "leftovers", "records"},
+    "edgebench/messages.py": {"errors", "records", "files"},
     "edgebench/registry.py": {"errors", "variants"},
     "edgebench/cells.py": {"records", "files", "registry"},
     "edgebench/expression.py": {"errors"},

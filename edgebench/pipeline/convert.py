@@ -8,11 +8,20 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgebench import registry
+from edgebench.converters.protocol import (
+    Conversion,
+    Converted,
+    Event,
+    Failed,
+    Loaded,
+    NamedImages,
+    ReferenceMade,
+    Started,
+)
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
 from edgebench.files import scratch_folder, sha256_file, write_json
@@ -22,8 +31,8 @@ from edgebench.pipeline.acceptance import Verdict, run_gate
 from edgebench.pipeline.calibration import Images, prepare_images
 from edgebench.pipeline.events import ConversionFinished, ConversionStarted, TellConversion
 from edgebench.pipeline.manifests import Made, Order, describe
-from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import CRASHED, FAILED, OK, Artifact, Preprocessing, to_dict
+from edgebench.pipeline.workers import WorkerDied, WorkerProcess, converter
+from edgebench.records import CRASHED, FAILED, OK, Artifact
 from edgebench.variants import FLOAT, parts
 
 
@@ -70,124 +79,113 @@ class _Conversion:
     pool: ThreadPoolExecutor
     tell: TellConversion
     found: dict[str, Artifact]
-    facts: dict[str, Any] = field(default_factory=dict)
+    loaded: Loaded | None = None
     images: Images | None = None
     reference: Path | None = None
     output_kind: str = ""
-    waiting: list[dict[str, Any]] = field(default_factory=list)  # made before the reference was there
-    gates: dict[str, tuple[dict[str, Any], Future[Verdict]]] = field(default_factory=dict)
+    waiting: list[Converted] = field(default_factory=list)  # made before the reference was there
+    gates: dict[str, tuple[Converted, str, Future[Verdict]]] = field(default_factory=dict)  # with the sha256
 
     def run(self, variants: Sequence[str]) -> None:
         """Convert, starting a new worker for what is left whenever one dies."""
         remaining = list(variants)
         while remaining:
             try:
-                with WorkerProcess(self._request(remaining), self.work) as worker:
+                with converter(self._request(remaining), self.work) as worker:
                     for event in worker.events():
                         self._on_event(event, worker, remaining)
                 break
             except WorkerDied as error:
-                if not self.facts or self.waiting:  # it fell while loading, or while running the source model itself
+                if self.loaded is None or self.waiting:  # it fell while loading or running the source model itself
                     raise UsageError(f"{self.order.source.spec} cannot be loaded and run: {error}") from error
-                self._write_failure(remaining.pop(0), CRASHED, str(error), 0.0)
+                self._write_failure(Failed(remaining.pop(0), str(error), 0.0), CRASHED)
             except KeyboardInterrupt:
                 self._drop_queued_gates()
                 raise
             finally:
                 self._collect(wait=True)
 
-    def _request(self, variants: list[str]) -> dict[str, Any]:
-        floats = {
-            parts(variant)[0]: str(cache.artifact_path(self.order.folder, self.order.name, variant).absolute())
+    def _request(self, variants: list[str]) -> Conversion:
+        order = self.order
+        floats = tuple(
+            (parts(variant)[0], cache.artifact_path(order.folder, order.name, variant).absolute())
             for variant, made in self.found.items()
             if made.precision == FLOAT and made.status == OK
-        }
-        return {
-            "mode": "convert",
-            "source": to_dict(self.order.source),
-            "preprocessing": None if self.order.preprocessing is None else to_dict(self.order.preprocessing),
-            "variants": variants,
-            "folder": str(self.work.absolute()),
-            "float_graphs": floats,
-            "target": self.order.target,
-            "max_drop": self.order.max_drop,
-        }
+        )
+        work = self.work.absolute()
+        return Conversion(
+            order.source, order.preprocessing, tuple(variants), work, floats, order.target, order.max_drop
+        )
 
-    def _on_event(self, event: dict[str, Any], worker: WorkerProcess, remaining: list[str]) -> None:
-        kind = event["event"]
-        if kind == "loaded":
-            self._on_loaded(event, worker)
-        elif kind == "reference":
-            self.reference = Path(event["path"])
-            self.output_kind = output_kind(np.load(self.reference, allow_pickle=False))
-        elif kind == "started":
-            self.tell(ConversionStarted(self.order.name, event["variant"]))
-        elif kind == "failed":
-            remaining.remove(event["variant"])
-            self._write_failure(event["variant"], FAILED, event["reason"], event["seconds"])
-        elif kind == "artifact":
-            remaining.remove(event["variant"])
-            self.waiting.append(event)
+    def _on_event(self, event: Event, worker: WorkerProcess[Event], remaining: list[str]) -> None:
+        match event:
+            case Loaded():
+                self._on_loaded(event, worker)
+            case ReferenceMade(path):
+                self.reference = path
+                self.output_kind = output_kind(np.load(path, allow_pickle=False))
+            case Started(variant):
+                self.tell(ConversionStarted(self.order.name, variant))
+            case Failed(variant):
+                remaining.remove(variant)
+                self._write_failure(event, FAILED)
+            case Converted(variant):
+                remaining.remove(variant)
+                self.waiting.append(event)
         if self.reference is not None:
             self._start_gates()
         self._collect(wait=False)
 
-    def _on_loaded(self, event: dict[str, Any], worker: WorkerProcess) -> None:
+    def _on_loaded(self, loaded: Loaded, worker: WorkerProcess[Event]) -> None:
         order = self.order
-        self.facts = {**event, "preprocessing": Preprocessing(**_tuples(event["preprocessing"]))}
-        if order.labels and len(order.labels) != event["classes"]:
-            raise UsageError(f"--labels has {len(order.labels)} names, {order.name} has {event['classes']} outputs")
+        self.loaded = loaded
+        if order.labels and len(order.labels) != loaded.classes:
+            raise UsageError(f"--labels has {len(order.labels)} names, {order.name} has {loaded.classes} outputs")
         if self.images is None:
-            size = (event["size"][0], event["size"][1], event["size"][2])
-            self.images = prepare_images(
-                order.images, self.facts["preprocessing"], size, order.out / "cache", self.work
-            )
+            cached = order.out / "cache"
+            self.images = prepare_images(order.images, loaded.preprocessing, loaded.size, cached, self.work)
         calibration = self.images.calibration
-        proof = self.images.proof
         worker.tell(
-            {
-                "parity": str(self.images.parity.absolute()),
-                "calibration": calibration and str(calibration.absolute()),
-                "proof": proof and str(proof.absolute()),
-                "proof_labels": list(self.images.proof_labels),
-            }
+            NamedImages(
+                self.images.parity.absolute(),
+                calibration and calibration.absolute(),
+                self.images.proof and self.images.proof.absolute(),
+                self.images.proof_labels,
+            )
         )
 
     def _start_gates(self) -> None:
-        assert self.images is not None and self.reference is not None
-        for event in self.waiting:
-            file = Path(event["path"])
-            event["sha256"] = sha256_file(file)
-            self.gates[event["variant"]] = (
-                event,
-                self.pool.submit(
-                    run_gate, self.device, file, event["variant"], event["sha256"], self.facts["preprocessing"],
-                    self.images.parity, self.reference,
-                ),
+        assert self.images is not None and self.reference is not None and self.loaded is not None
+        for said in self.waiting:
+            sha256 = sha256_file(said.path)
+            gate = self.pool.submit(
+                run_gate, self.device, said.path, said.variant, sha256, self.loaded.preprocessing, self.images.parity,
+                self.reference,
             )  # fmt: skip
+            self.gates[said.variant] = (said, sha256, gate)
         self.waiting.clear()
 
     def _collect(self, wait: bool) -> None:
         """Write the manifests of the gates that are through; with `wait` of all of them."""
-        for variant, (event, future) in list(self.gates.items()):
+        for variant, (said, sha256, future) in list(self.gates.items()):
             if wait or future.done():
-                self._write(event, future.result())
+                self._write(said, sha256, future.result())
                 del self.gates[variant]
 
     def _drop_queued_gates(self) -> None:
         """Forget the gates that have not begun; the one that runs is nearly through and its artifact counts."""
-        self.gates = {variant: gate for variant, gate in self.gates.items() if not gate[1].cancel()}
+        self.gates = {variant: gate for variant, gate in self.gates.items() if not gate[2].cancel()}
 
-    def _write(self, event: dict[str, Any], verdict: Verdict) -> None:
+    def _write(self, said: Converted, sha256: str, verdict: Verdict) -> None:
         """Move an artifact that passed to its place, then its manifest; the manifest alone where it did not."""
-        variant, made = event["variant"], Path(event["path"])
+        variant, made = said.variant, said.path
         parent = self.found.get(f"{parts(variant)[0]}:{FLOAT}")
         if verdict.status == OK and parent is not None and parent.status != OK:
             verdict = Verdict(FAILED, f"made from {parent.variant}, which failed: {parent.reason}")
         place = cache.artifact_path(self.order.folder, self.order.name, variant)
         _remove(place)
         if verdict.status != OK:
-            self._record(variant, event, verdict, None)
+            self._record(said, verdict, None, sha256)
             return
         kind, precision = parts(variant)
         if precision != FLOAT or len(registry.formats()[kind].precisions) == 1:
@@ -196,14 +194,16 @@ class _Conversion:
             shutil.copytree(made, place)  # the worker still makes the other precisions from it
         else:
             shutil.copyfile(made, place)
-        self._record(variant, event, verdict, place)
+        self._record(said, verdict, place, sha256)
 
-    def _write_failure(self, variant: str, status: str, reason: str, seconds: float) -> None:
-        _remove(cache.artifact_path(self.order.folder, self.order.name, variant))
-        self._record(variant, {"seconds": seconds}, Verdict(status, reason), None)
+    def _write_failure(self, said: Failed, status: str) -> None:
+        _remove(cache.artifact_path(self.order.folder, self.order.name, said.variant))
+        self._record(said, Verdict(status, said.reason), None)
 
-    def _record(self, variant: str, event: dict[str, Any], verdict: Verdict, place: Path | None) -> None:
-        made = Made(event, verdict, place, self.facts, self.output_kind, self.images)
+    def _record(self, said: Converted | Failed, verdict: Verdict, place: Path | None, sha256: str = "") -> None:
+        assert self.loaded is not None
+        variant = said.variant
+        made = Made(said, verdict, place, sha256, self.loaded, self.output_kind, self.images)
         artifact = describe(self.order, variant, made)
         path = cache.artifact_path(self.order.folder, self.order.name, variant)
         write_json(cache.manifest_path(path), artifact)
@@ -216,7 +216,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgebench.converters.base import ANY
+from edgebench.converters.protocol import Converted, Failed, Loaded
 from edgebench.files import read_record, size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict
@@ -59,10 +59,11 @@ class Order:
 class Made:
     """What the worker and the gate said about one variant. `place` is None where there is no artifact."""
 
-    event: dict[str, Any]
+    said: Converted | Failed
     verdict: Verdict
     place: Path | None
-    facts: dict[str, Any]  # the worker's `loaded` event
+    sha256: str  # of what the gate ran; empty where nothing was made
+    loaded: Loaded
     output_kind: str
     images: Images | None
 
@@ -70,7 +71,7 @@ class Made:
 def describe(order: Order, variant: str, made: Made) -> Artifact:
     """Return the manifest of one variant, finished or failed."""
     kind, precision = parts(variant)
-    verdict, place, event = made.verdict, made.place, made.event
+    verdict, place, said = made.verdict, made.place, made.said
     calibration = order.images.calibration if is_calibrated(precision) else None
     trained = training_of(order.source)
     return Artifact(
@@ -80,23 +81,23 @@ def describe(order: Order, variant: str, made: Made) -> Artifact:
         status=verdict.status,
         reason=verdict.reason,
         path=place.name if place else "",
-        sha256=event["sha256"] if place else "",
+        sha256=made.sha256 if place else "",
         size_bytes=size_bytes(place) if place else 0,
-        parameters=made.facts["parameters"],
+        parameters=made.loaded.parameters,
         input=verdict.input,
         output=verdict.output,
         layout=guess_layout(verdict.input.shape) if verdict.input else "",
         output_kind=made.output_kind,
-        labels=order.labels or tuple(made.facts["labels"]) or (trained.classes if trained else ()),
-        preprocessing=made.facts["preprocessing"],
+        labels=order.labels or made.loaded.labels or (trained.classes if trained else ()),
+        preprocessing=made.loaded.preprocessing,
         source=order.source,
         calibration=calibration,
-        recipe=event.get("recipe", ""),
+        recipe=said.recipe if isinstance(said, Converted) else "",
         parity_db=verdict.parity_db,
-        parity_inputs=made.images.described if made.images and "sha256" in event else "",
+        parity_inputs=made.images.described if made.images and made.sha256 else "",
         notes=_notes(order, made, calibrated=calibration is not None),
         tools=cache.tool_versions(order.source.converter, kind),
-        seconds=round(event["seconds"], 3),
+        seconds=round(said.seconds, 3),
         key=order.key(variant),
         training=trained,
     )
@@ -113,7 +114,8 @@ def training_of(source: Source) -> TrainingRecord | None:
 
 
 def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:
-    notes = (*made.facts.get("notes", ()), *made.event.get("notes", ()), *made.verdict.notes)
+    said = made.said.notes if isinstance(made.said, Converted) else ()
+    notes = (*made.loaded.notes, *said, *made.verdict.notes)
     if calibrated and made.images:
         notes += made.images.notes
     if calibrated and order.images.calibration and order.images.calibration.kind == RANDOM:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from edgebench.converters.protocol import Prediction
 from edgebench.converters.sources import check_again
 from edgebench.converters.trust import NOTHING, Trust
 from edgebench.errors import ConversionError
 from edgebench.files import atomic_path, scratch_folder
-from edgebench.pipeline.workers import WorkerDied, WorkerProcess
-from edgebench.records import Perturbation, Preprocessing, Source, to_dict
+from edgebench.pipeline.workers import WorkerDied, converter
+from edgebench.records import Perturbation, Preprocessing, Source
 
 
 def reference_outputs(
@@ -25,7 +25,7 @@ def reference_outputs(
     with scratch_folder() as folder:
         made = folder / "outputs.npy"
         check_again(source, trust)
-        _predict(source, preprocessing, images, folder, {"out": str(made)})
+        _predict(source, preprocessing, images, folder, out=made)
         with atomic_path(out) as temporary:
             temporary.write_bytes(made.read_bytes())
 
@@ -41,23 +41,22 @@ def perturbed_outputs(
 
     Raises as `reference_outputs` does.
     """
-    requests = [{"perturbation": to_dict(one), "out": str(out.absolute())} for one, out in wanted.items()]
+    perturbed = tuple((perturbation, out.absolute()) for perturbation, out in wanted.items())
     with scratch_folder() as folder:
         check_again(source, trust)
-        _predict(source, preprocessing, images, folder, {"out": "", "perturbed": requests})
+        _predict(source, preprocessing, images, folder, perturbed=perturbed)
 
 
-def _predict(source: Source, preprocessing: Preprocessing, images: Path, folder: Path, more: dict[str, Any]) -> None:
-    request = {
-        "mode": "predict",
-        "source": to_dict(source),
-        "preprocessing": to_dict(preprocessing),
-        "images": str(images.absolute()),
-        "folder": str(folder),
-        **more,
-    }
+def _predict(
+    source: Source,
+    preprocessing: Preprocessing,
+    images: Path,
+    folder: Path,
+    out: Path | None = None,
+    perturbed: tuple[tuple[Perturbation, Path], ...] = (),
+) -> None:
     try:
-        with WorkerProcess(request, folder) as worker:
+        with converter(Prediction(source, preprocessing, images.absolute(), out, perturbed), folder) as worker:
             for _ in worker.events():
                 pass
     except WorkerDied as error:

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Generic, TypeVar
 
+from edgebench.converters import protocol
 from edgebench.devices.returns import signal_name
-from edgebench.errors import ConversionError, EdgebenchError, UsageError
-from edgebench.files import write_json
+from edgebench.errors import ConversionError, UsageError
 from edgebench.lifeline import with_parent
+from edgebench.messages import Done, Refused, from_line, to_line
 
 MODULE = "edgebench.converters.worker"
+E = TypeVar("E")
 
 
 class WorkerDied(Exception):
     """The worker ended without saying so: by a signal (a crash in a library, or too little memory) or an error."""
 
 
-class WorkerProcess:
+class WorkerProcess(Generic[E]):
     """A running worker: iterate over its events, answer with `tell`. A context manager that leaves no orphan."""
 
-    def __init__(
-        self, request: dict[str, Any], folder: Path, module: str = MODULE, noun: str = "the converter"
-    ) -> None:
+    def __init__(self, request: object, folder: Path, module: str, events: Sequence[type[E]], noun: str) -> None:
         """`request` goes to `python -m module` as a file in `folder`; `noun` is what it is called in messages."""
-        self._module, self._noun = module, noun
+        self._module, self._kinds, self._noun = module, events, noun
         self._request = folder / "request.json"
-        write_json(self._request, request)
+        self._request.write_text(to_line(request), encoding="utf-8")
         self._stderr: IO[bytes]
         self._process: subprocess.Popen[bytes]
 
-    def __enter__(self) -> WorkerProcess:
+    def __enter__(self) -> WorkerProcess[E]:
         self._stderr = tempfile.TemporaryFile()
         temporary = self._request.parent / "tmp"  # what the frameworks leave there goes with the folder
         temporary.mkdir(exist_ok=True)
@@ -59,22 +58,23 @@ class WorkerProcess:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def tell(self, answer: dict[str, Any]) -> None:
+    def tell(self, answer: object) -> None:
         """Send one line; a worker that is gone is noticed by `events`."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(answer).encode() + b"\n")
+            self._process.stdin.write(to_line(answer).encode() + b"\n")
             self._process.stdin.flush()
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Yield events until `done`. Raises the worker's own error, or WorkerDied where it ended without a word."""
+    def events(self) -> Iterator[E]:
+        """Yield events until `Done`. Raises the worker's own error, or WorkerDied where it ended without a word."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            event = json.loads(line)
-            if event["event"] == "done":
+            event: E | Done | Refused = from_line((*self._kinds, Done, Refused), line, self._noun)
+            if isinstance(event, Done):
                 return
-            if event["event"] == "error":
-                raise _error(event)
+            if isinstance(event, Refused):
+                kind = UsageError if event.exit_code == UsageError.exit_code else ConversionError
+                raise kind(event.reason)
             yield event
         code = self._process.wait()
         if code < 0:
@@ -84,5 +84,6 @@ class WorkerProcess:
         raise WorkerDied(f"{self._noun} ended with exit code {code}: {lines[-1] if lines else 'no message'}")
 
 
-def _error(event: dict[str, Any]) -> EdgebenchError:
-    return (UsageError if event["exit_code"] == UsageError.exit_code else ConversionError)(event["message"])
+def converter(request: protocol.Request, folder: Path) -> WorkerProcess[protocol.Event]:
+    """Return the converters' worker, not started yet, with what it is asked."""
+    return WorkerProcess(request, folder, MODULE, protocol.EVENTS, "the converter")

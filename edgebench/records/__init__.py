@@ -52,6 +52,7 @@ from edgebench.records.vocabulary import (
     SCORES,
     STATUSES,
     TIMEOUT,
+    Record,
     Scalar,
 )
 
@@ -81,6 +82,7 @@ __all__ = [
     "PhaseMemory",
     "PhaseRecord",
     "Preprocessing",
+    "Record",
     "Result",
     "Run",
     "Sample",

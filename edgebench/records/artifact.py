@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional
+from typing import Optional
 
 from edgebench.records.training import TrainingRecord
-from edgebench.records.vocabulary import RECORD_VERSION, STRICT
+from edgebench.records.vocabulary import RECORD_VERSION, Record
 
 
 @dataclass(frozen=True)
-class TensorSpec:
+class TensorSpec(Record):
     """One input or output: static `shape`, numpy `dtype` name; real = (q - zero_point) * scale where scale > 0."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -22,7 +21,7 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(Record):
     """How a decoded image becomes the model's input.
 
     `cut` above 0 first takes the middle square, that part of the shorter edge. Resize (host, once): to `resize` -- `()`
@@ -36,7 +35,6 @@ class Preprocessing:
     input size by then is an error. `upright` turns photos as their EXIF orientation says, before everything else.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     rule: str  # what the user or the model said: "keras:mobilenet_v2", "none", "mean=..", "huggingface"
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
@@ -52,10 +50,9 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Record):
     """The trained model as the user has it. `converter` names the module in `edgebench.converters` that reads it."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     converter: str  # keras or huggingface
     spec: str  # an absolute path, keras:NAME?.. or hf:owner/name
     sha256: str
@@ -63,10 +60,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Record):
     """The images that set the ranges of an int8 or int16x8 artifact."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     kind: str  # data or random
     images: int
     sha256: str
@@ -74,10 +70,9 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Artifact(Record):
     """The manifest of one converted file or folder; it lies beside it as `<file>.json`."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     model: str
     format: str
     precision: str

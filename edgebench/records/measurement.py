@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional
+from typing import Any, Optional
 
 from edgebench.records.artifact import Preprocessing, TensorSpec
-from edgebench.records.vocabulary import RECORD_VERSION, STRICT, Scalar
+from edgebench.records.vocabulary import RECORD_VERSION, Record, Scalar
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """What one measurement was asked to do. Two results whose settings differ are not compared silently."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     threads: int = 1
     batch: int = 1
     processes: int = 5  # fresh processes that measure latency, at least; artifacts of one profile take turns
@@ -34,10 +33,9 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Record):
     """One process on one device: what the runner reads. Paths are the device's own."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     kind: str  # memory, latency, accuracy or operators
     artifact: str
     artifact_sha256: str
@@ -58,10 +56,9 @@ class Job:
 
 
 @dataclass(frozen=True)
-class PhaseMemory:
+class PhaseMemory(Record):
     """Memory of one phase in bytes: the level at its end and the highest point inside it."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     phase: str  # imports, load, first_inference or steady
     rss_bytes: int
     peak_rss_bytes: int
@@ -70,10 +67,9 @@ class PhaseMemory:
 
 
 @dataclass(frozen=True)
-class OperatorTime:
+class OperatorTime(Record):
     """What one node of the graph costs in one inference: `time_ns` is the median over the profiled ones."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     kind: str  # the operator: Conv, MatMul, ..
     time_ns: int
@@ -81,10 +77,9 @@ class OperatorTime:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Record):
     """What one process on one device measured, or the reason it could not."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     kind: str
     status: str
     reason: str

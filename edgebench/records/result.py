@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Optional
+from typing import Optional
 
 from edgebench.records.artifact import Artifact
 from edgebench.records.measurement import Run, Settings
-from edgebench.records.vocabulary import RECORD_VERSION, STRICT
+from edgebench.records.vocabulary import RECORD_VERSION, Record
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
+class EvaluationSet(Record):
     """Images and labels, decoded and resized once on the host."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     sha256: str  # of the original images and labels: the same for every model's input size
     pixels_sha256: str  # of the resized pixels this model was given, before any perturbation
@@ -25,10 +24,9 @@ class EvaluationSet:
 
 
 @dataclass(frozen=True)
-class Perturbation:
+class Perturbation(Record):
     """A seeded change of an evaluation set's uint8 pixels."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     kind: str  # noise, patch, blur, ..
     severity: float  # in the kind's own unit; 0 changes nothing
     seed: int = 0
@@ -40,14 +38,13 @@ class Perturbation:
 
 
 @dataclass(frozen=True)
-class ClassCounts:
+class ClassCounts(Record):
     """Counts of each class, all in the order of the model's outputs; the confusion matrix without its diagonal.
 
     With a reference, `lost` counts the images of a class that only the reference has right, `won` those that only the
     artifact has right.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     images: tuple[int, ...]  # that carry this label
     chosen: tuple[int, ...]  # that were given this class
     right: tuple[int, ...]
@@ -57,14 +54,13 @@ class ClassCounts:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Record):
     """Counts over the evaluation set, from which every rate and its interval is derived.
 
     The four `*_correct` counts are the paired 2x2 table of artifact and reference against the labels; they sum to
     `images` where labels and reference exist. `None` marks what was not measured.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     images: int
     top1_correct: Optional[int] = None
     top5_correct: Optional[int] = None
@@ -96,13 +92,12 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Flips:
+class Flips(Record):
     """The images on which artifact and reference choose different classes, the surest first; one entry an image each.
 
     Sure is what both sides are: the lower of the two confidences.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     names: tuple[str, ...] = ()
     labels: tuple[int, ...] = ()  # -1: none
     reference: tuple[int, ...] = ()  # the class that the source model chooses
@@ -114,13 +109,12 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Record):
     """What one artifact said on one evaluation set under one perturbation, scored against labels and reference.
 
     `accuracy` is None where the outputs never came: the result's reason says why.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     data: EvaluationSet
     accuracy: Optional[Accuracy] = None
     perturbation: Optional[Perturbation] = None
@@ -129,10 +123,9 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Record):
     """Artifact x device: its runs, its evaluations, and the reason it failed where it did."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     artifact: Artifact
     device: str
     runtime: str

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional
+from typing import Optional
 
-from edgebench.records.vocabulary import RECORD_VERSION, STRICT
+from edgebench.records.vocabulary import RECORD_VERSION, Record
 
 
 @dataclass(frozen=True)
-class EpochRecord:
+class EpochRecord(Record):
     """One epoch. Losses are mean cross-entropies in nats, accuracies shares 0..1; the training's own with dropout."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     phase: str
     epoch: int  # from 1, in its phase
     loss: float
@@ -24,10 +23,9 @@ class EpochRecord:
 
 
 @dataclass(frozen=True)
-class PhaseRecord:
+class PhaseRecord(Record):
     """One phase: what was free, and what it cost."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str  # head, fine-tune or all
     epochs: int
     seconds: float  # epochs, and features where they were cached
@@ -39,10 +37,9 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Record):
     """One prediction to look at: `jpeg` is base64 of a small picture."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     label: str
     predicted: str
@@ -51,15 +48,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
+class TrainingRecord(Record):
     """One finished or stopped training. `confusion` counts images, true classes down and predicted ones across."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     model: str
     source_sha256: str  # of the trained model, as Source.sha256 is
     base: str
     pretrained: bool
-    settings: dict[str, Any]
+    settings: dict[str, object]
     classes: tuple[str, ...]
     split: str  # where the split came from, in words
     images: dict[str, int]  # split -> images

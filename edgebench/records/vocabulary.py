@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 RECORD_VERSION = 2
 """History: 1 = the first; 2 = a result has several evaluations."""
@@ -21,4 +21,8 @@ SCORES = "scores"  # in 0..1 and not summing to one: independent sigmoids
 
 Scalar = Union[str, int, float, bool, None]
 
-STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}
+
+class Record:
+    """What every record is: read back from JSON, a field too many or of another type is an error."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}

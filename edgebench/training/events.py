@@ -1,24 +1,38 @@
-"""What a training says while it goes on: frozen values that cross the pipe from its process as JSON."""
+"""What a training is asked and what it says while it goes on: JSON lines of `messages` between its process and ours."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-from edgebench.errors import EdgebenchError
+from edgebench.records import Record
+from edgebench.training.settings import Training
 
 
 @dataclass(frozen=True)
-class Note:
+class Request(Record):
+    """Train into `<out>/models/<name>/`; `force` replaces the model of another training."""
+
+    training: Training
+    out: Path
+    force: bool
+
+
+@dataclass(frozen=True)
+class Stop(Record):
+    """The user's wish, on standard input: end now and keep the best epoch."""
+
+
+@dataclass(frozen=True)
+class Note(Record):
     """Something the user should know, in one line."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Record):
     """`done` of `total` of something that has no epochs: images decoded, features computed."""
 
     what: str
@@ -27,7 +41,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Started:
+class Started(Record):
     """A phase begins; `steps` batches an epoch. `done` epochs were finished before it was interrupted."""
 
     phase: str
@@ -38,7 +52,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Record):
     """Batch `step` of an epoch (from 1) is through."""
 
     phase: str
@@ -47,7 +61,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class Epoch(Record):
     """An epoch is through and kept on disk."""
 
     phase: str
@@ -62,29 +76,14 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(Record):
     """The model is on disk at `model`, its record at `record`; `before`: it had been trained already."""
 
-    model: str
-    record: str
+    model: Path
+    record: Path
     before: bool
 
 
 Event = Note | Progress | Started | Step | Epoch | Finished
 Tell = Callable[[Event], None]
-KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in (Note, Progress, Started, Step, Epoch, Finished)}
-
-
-def to_line(event: Event) -> dict[str, Any]:
-    """Return the event as the JSON of one line."""
-    return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
-
-
-def from_line(line: dict[str, Any]) -> Event:
-    """Return the event of one line. Raises EdgebenchError where it is none."""
-    values = dict(line)
-    kind = KINDS.get(values.pop("event", ""))
-    if kind is None:
-        raise EdgebenchError(f"the training said something unknown: {line}")
-    found: Event = kind(**values)
-    return found
+EVENTS: tuple[type[Event], ...] = (Note, Progress, Started, Step, Epoch, Finished)

@@ -14,8 +14,8 @@ from edgebench.errors import EdgebenchError
 from edgebench.files import read_record
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import TrainingRecord
-from edgebench.training.events import Finished, Note, Tell, from_line
-from edgebench.training.settings import Training, check, to_json
+from edgebench.training.events import EVENTS, Event, Finished, Note, Request, Stop, Tell
+from edgebench.training.settings import Training, check
 
 MODULE = "edgebench.training.worker"
 
@@ -36,26 +36,25 @@ def train(training: Training, out: Path, tell: Tell, force: bool = False) -> Tra
     another training. Raises UsageError for settings and images that cannot be used.
     """
     check(training)
-    request = {"training": to_json(training), "out": str(out), "force": force}
+    request = Request(training, out, force)
     finished: Finished | None = None
     with (
         tempfile.TemporaryDirectory(prefix="edgebench-train-") as folder,
-        WorkerProcess(request, Path(folder), MODULE, "the training") as worker,
+        WorkerProcess[Event](request, Path(folder), MODULE, EVENTS, "the training") as worker,
         _asked_to_stop(worker, tell),
     ):
         try:
-            for line in worker.events():
-                event = from_line(line)
+            for event in worker.events():
                 finished = event if isinstance(event, Finished) else finished
                 tell(event)
         except WorkerDied as error:
             raise EdgebenchError(f"{error}. Finished epochs are kept: the same command goes on from there") from error
     assert finished is not None  # said before the worker is done
-    return Trained(Path(finished.model), read_record(TrainingRecord, Path(finished.record)), finished.before)
+    return Trained(finished.model, read_record(TrainingRecord, finished.record), finished.before)
 
 
 @contextlib.contextmanager
-def _asked_to_stop(worker: WorkerProcess, tell: Tell) -> Iterator[None]:
+def _asked_to_stop(worker: WorkerProcess[Event], tell: Tell) -> Iterator[None]:
     """Pass the first Ctrl-C on as a wish; the second one ends everything. Only the main thread hears either."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -64,7 +63,7 @@ def _asked_to_stop(worker: WorkerProcess, tell: Tell) -> Iterator[None]:
     def once(_signal: int, _frame: object) -> None:
         signal.signal(signal.SIGINT, before)
         tell(Note("stopping: the best epoch so far is kept; Ctrl-C again ends it at once"))
-        worker.tell({"stop": True})
+        worker.tell(Stop())
 
     before = signal.signal(signal.SIGINT, once)
     try:

@@ -113,8 +113,3 @@ def _check_fine_tune(layers: str, base: Base) -> None:
 def to_json(training: Training) -> dict[str, object]:
     """Return the settings as JSON values."""
     return dataclasses.asdict(training)
-
-
-def from_json(values: dict[str, object]) -> Training:
-    """Return the settings that `to_json` wrote."""
-    return Training(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})  # type: ignore[arg-type]

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import errno
 import importlib
-import json
 import os
 import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import __version__
 from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import write_json
+from edgebench.messages import Host, from_line, serve
 from edgebench.runner.memory import MemoryProbe
 from edgebench.training import outputs
 from edgebench.training.data import open_splits, prepare
-from edgebench.training.events import Event, Finished, to_line
+from edgebench.training.events import Event, Finished, Request, Stop
 from edgebench.training.job import INTERRUPTED, Fit, Job
 from edgebench.training.phases import best_of
-from edgebench.training.settings import Training, check, from_json
+from edgebench.training.settings import check
 from edgebench.training.state import State
 
 FRAMEWORKS = {
@@ -41,26 +40,19 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 class Worker:
     """One training, from images to what it leaves behind."""
 
-    def __init__(self, request: dict[str, Any], stream: IO[str]) -> None:
-        self._stream, self._lock = stream, threading.Lock()
-        self._training: Training = from_json(request["training"])
-        self._out, self._force = Path(request["out"]), bool(request["force"])
+    def __init__(self, request: Request, host: Host) -> None:
+        self._host = host
+        self._training, self._out, self._force = request.training, request.out, request.force
         self._stop = threading.Event()
         self._probe = MemoryProbe()
 
     def tell(self, event: Event) -> None:
         """Write one event for the host."""
-        self.emit(to_line(event))
-
-    def emit(self, line: dict[str, Any]) -> None:
-        """Write one line for the host."""
-        with self._lock:
-            self._stream.write(json.dumps(line) + "\n")
-            self._stream.flush()
+        self._host.tell(event)
 
     def listen(self) -> None:
         """Wait for the host to ask for an end; runs in a thread of its own."""
-        for _ in sys.stdin:
+        while self._host.hear(Stop):
             self._stop.set()
         os._exit(3)  # the host is gone: nobody waits for this any more
 
@@ -109,7 +101,7 @@ class Worker:
 
 
 def _finished(folder: Path, name: str, kind: str, before: bool) -> Finished:
-    return Finished(str(outputs.model_path(folder, name, kind)), str(folder / outputs.RECORD), before)
+    return Finished(outputs.model_path(folder, name, kind), folder / outputs.RECORD, before)
 
 
 def _no_room(error: OSError, state: State) -> BaseException:
@@ -122,23 +114,21 @@ def _no_room(error: OSError, state: State) -> BaseException:
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Run one request; return 0, or the exit code of the error that was emitted."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints from here on, in Python or C++, goes to standard error
-    worker = Worker(json.loads(Path(arguments[0]).read_text(encoding="utf-8")), stream)
+def answer(request: Request, host: Host) -> None:
+    """Do what is asked for."""
+    worker = Worker(request, host)
     threading.Thread(target=worker.listen, daemon=True).start()
     try:
         worker.run()
-    except EdgebenchError as error:
-        worker.emit({"event": "error", "message": str(error), "exit_code": error.exit_code})
-        return error.exit_code
-    except MemoryError:
-        message = f"training needs more memory than there is: try --batch {max(1, worker._training.batch // 2)}"
-        worker.emit({"event": "error", "message": message, "exit_code": UsageError.exit_code})
-        return UsageError.exit_code
-    worker.emit({"event": "done"})
-    return 0
+    except MemoryError as error:
+        smaller = max(1, request.training.batch // 2)
+        raise UsageError(f"training needs more memory than there is: try --batch {smaller}") from error
+
+
+def main(arguments: list[str]) -> int:
+    """Run one request; return 0, or the exit code of the error that was told."""
+    content = Path(arguments[0]).read_bytes()
+    return serve(lambda host: answer(from_line([Request], content, "the request"), host))
 
 
 if __name__ == "__main__":

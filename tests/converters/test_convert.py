@@ -115,8 +115,9 @@ def test_a_crash_costs_one_variant(small_keras: Path, photos: Path, tmp_path: Pa
 
     stub = tmp_path / "crashing_worker.py"
     stub.write_text(
-        "import os, signal, sys\nfrom edgebench.converters import quantize_onnx, worker\n"
-        "quantize_onnx._float16 = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "import os, signal, sys\nfrom edgebench.converters import worker\n"
+        "from edgebench.converters.quantize import onnx\n"
+        "onnx._float16 = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)\n"
         "sys.exit(worker.main(sys.argv[1:]))\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgebench.converters.protocol import Converted
 from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
 from edgebench.images.preprocessing import parse
@@ -31,15 +32,15 @@ def test_what_is_made_from_a_graph_that_failed_has_failed(tmp_path: Path) -> Non
     written: list[tuple[str, Verdict, Any]] = []
 
     class Recorded(_Conversion):
-        def _record(self, variant: str, event: dict[str, Any], verdict: Verdict, place: Path | None) -> None:
-            written.append((variant, verdict, place))
+        def _record(self, said: Any, verdict: Verdict, place: Path | None, sha256: str = "") -> None:
+            written.append((said.variant, verdict, place))
 
     parent = make_artifact(variant="onnx:float32", status=FAILED, reason="parity is 21.0 dB", path="")
     order: Any = SimpleNamespace(folder=tmp_path, name="digits")
     nothing: Any = None
     job = Recorded(order, tmp_path, nothing, nothing, nothing, {"onnx:float32": parent})
     (tmp_path / "made").write_bytes(b"x")
-    job._write({"variant": "onnx:int8", "path": str(tmp_path / "made")}, Verdict(OK, ""))
+    job._write(Converted("onnx:int8", tmp_path / "made", "", (), 0.1), "ab", Verdict(OK, ""))
     ((variant, verdict, place),) = written
     assert (variant, verdict.status, place) == ("onnx:int8", FAILED, None)
     assert verdict.reason == "made from onnx:float32, which failed: parity is 21.0 dB"

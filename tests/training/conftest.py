@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -20,10 +19,12 @@ import pytest
 
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record
+from edgebench.messages import Done, Refused, from_line, to_line
 from edgebench.records import TrainingRecord
-from edgebench.training.events import Event, Finished, from_line
+from edgebench.training.events import EVENTS, Event, Finished, Request
 from edgebench.training.run import Trained
-from edgebench.training.settings import Training, to_json
+from edgebench.training.settings import Training
+from tests.training.several import Asked
 
 Trains = Callable[..., Trained]
 ROOT = Path(__file__).parents[2]
@@ -90,18 +91,16 @@ def _train(
     tell: Callable[[Event], None] = lambda _: None,
     stop: tuple[int, int] | None = None,
 ) -> Trained:
-    request = {"training": to_json(training), "out": str(out), "force": False}
-    process.stdin.write(json.dumps({"request": request, "stop": stop}) + "\n")
+    process.stdin.write(to_line(Asked(Request(training, out, False), stop)) + "\n")
     process.stdin.flush()
     finished: Finished | None = None
     for line in process.stdout:
-        said = json.loads(line)
-        if said["event"] == "error":
-            raise EdgebenchError(said["message"])
-        if said["event"] == "done":
+        event: Event | Done | Refused = from_line((*EVENTS, Done, Refused), line, "the process that trains")
+        if isinstance(event, Refused):
+            raise EdgebenchError(event.reason)
+        if isinstance(event, Done):
             break
-        event = from_line(said)
         finished = event if isinstance(event, Finished) else finished
         tell(event)
     assert finished is not None, "the process that trains has died"
-    return Trained(Path(finished.model), read_record(TrainingRecord, Path(finished.record)), finished.before)
+    return Trained(finished.model, read_record(TrainingRecord, finished.record), finished.before)

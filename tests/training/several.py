@@ -1,40 +1,45 @@
 """Trains one request after the other in one process, each as a worker does: `python -m tests.training.several`."""
 
-import json
-import os
-import sys
+from dataclasses import dataclass
 
 from edgebench.errors import EdgebenchError
-from edgebench.training.events import Event, Step
+from edgebench.messages import Done, Host, Refused
+from edgebench.training.events import Event, Request, Step
 from edgebench.training.worker import Worker
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A training, and the epoch and the step (from 1) after which the user asks for an end."""
+
+    request: Request
+    stop: tuple[int, int] | None
 
 
 class Stopping(Worker):
     """Hears Ctrl-C after a step that is given, so that it happens at one place however busy the machine is."""
 
-    after: list[int] | None = None
+    after: tuple[int, int] | None = None
 
     def tell(self, event: Event) -> None:
         """Pass the event on."""
         super().tell(event)
-        if isinstance(event, Step) and [event.epoch, event.step] == self.after:
+        if isinstance(event, Step) and (event.epoch, event.step) == self.after:
             self._stop.set()
 
 
 def main() -> None:
     """Read requests line by line and write each one's events."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        worker = Stopping(asked["request"], stream)
-        worker.after = asked["stop"]
+    host = Host()
+    while (asked := host.hear(Asked)) is not None:
+        worker = Stopping(asked.request, host)
+        worker.after = asked.stop
         try:
             worker.run()
         except EdgebenchError as error:
-            worker.emit({"event": "error", "message": str(error)})
+            host.tell(Refused(str(error), error.exit_code))
         else:
-            worker.emit({"event": "done"})
+            host.tell(Done())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pytest
 
 from edgebench.errors import UsageError
 from edgebench.training.bases import Cnn, parse_base
-from edgebench.training.settings import Training, check, from_json, to_json
+from edgebench.training.settings import Training, check
 
 
 def test_small_nets_by_their_widths():
@@ -55,8 +55,3 @@ def test_a_base_that_is_none_is_one_clear_line(text, message):
 def test_settings_that_cannot_be_used_are_named(changes, message):
     with pytest.raises(UsageError, match=message):
         check(Training(**{"base": "keras:MobileNetV2", "data": "x", **changes}))
-
-
-def test_settings_cross_the_pipe_whole():
-    training = Training("cnn:8", "photos", head=(256, 64), augment=("flip",), seed=3)
-    assert from_json(to_json(training)) == training
