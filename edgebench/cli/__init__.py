@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -66,6 +69,14 @@ def cli() -> None:
     """
 
 
+def _leave_at_once(code: int) -> NoReturn:
+    """End the process now. Everything held is given back by `with`; taking the libraries down takes a second more."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # closed, or nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Run the command line: one clear line and an exit code for what the user can mend."""
     try:
@@ -78,7 +89,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("edgebench: interrupted; what was finished is kept, the same command goes on from there", err=True)
-        sys.exit(130)
+        _leave_at_once(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
