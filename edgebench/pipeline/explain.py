@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import EdgebenchError, UsageError
-from edgebench.files import read_record
+from edgebench.files import read_record, scratch_folder
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import evaluation_set, stratified
 from edgebench.inspection.audit import audit
@@ -91,6 +90,6 @@ def model_inputs(
         raise UsageError(f"{artifact.label} takes {list(tensor.shape)}: that is no image")
     size = image_size(TensorSpec(tensor.name, shape, tensor.dtype), layout)
     chosen = dataset.subset(stratified(dataset.labels, count, SEED))
-    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        pixels = np.load(evaluation_set(chosen, rule, size, Path(folder)).images, allow_pickle=False)
+    with scratch_folder() as folder:
+        pixels = np.load(evaluation_set(chosen, rule, size, folder).images, allow_pickle=False)
     return np.asarray(normalise(pixels, rule, layout), np.float32)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench.errors import EdgebenchError
-from edgebench.files import read_record
+from edgebench.files import read_record, scratch_folder
 from edgebench.pipeline.workers import WorkerDied, WorkerProcess
 from edgebench.records import TrainingRecord
 from edgebench.training.events import EVENTS, Event, Finished, Note, Request, Stop, Tell
@@ -39,8 +38,8 @@ def train(training: Training, out: Path, tell: Tell, force: bool = False) -> Tra
     request = Request(training, out, force)
     finished: Finished | None = None
     with (
-        tempfile.TemporaryDirectory(prefix="edgebench-train-") as folder,
-        WorkerProcess[Event](request, Path(folder), MODULE, EVENTS, "the training") as worker,
+        scratch_folder() as folder,
+        WorkerProcess[Event](request, folder, MODULE, EVENTS, "the training") as worker,
         _asked_to_stop(worker, tell),
     ):
         try:

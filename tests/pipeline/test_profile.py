@@ -240,3 +240,21 @@ def test_a_pair_goes_on_together(folder, old, tmp_path):
     settings = dataclasses.replace(QUICK, processes=5, max_processes=7)
     results = profile(Request(both, None, settings, tmp_path / "out"), Unsteady(), ignore)
     assert [sum(run.kind == "latency" for run in result.runs) for result in results] == [7, 5, 7]
+
+
+class Emulated(LocalDevice):
+    """This machine, saying that it is an emulator."""
+
+    def info(self):
+        return dataclasses.replace(super().info(), emulated=True)
+
+
+@pytest.mark.parametrize(("device", "processes"), [(Emulated, 1), (LocalDevice, 3)])
+def test_an_emulated_device_gets_one_latency_process(tmp_path, device, processes):
+    """Its times are not shown: it only proves that the artifact runs; and none is added for their spread."""
+    found = find_artifacts([onnx_models.classifier(tmp_path / "model.onnx")], None)
+    settings = dataclasses.replace(QUICK, processes=3, max_processes=6, precision_between=1e-9 if processes == 1 else 1)
+    (result,) = profile(Request(found, None, settings, tmp_path / "out"), device(), ignore)
+    kinds = [run.kind for run in result.runs]
+    assert (result.status, result.emulated) == (OK, processes == 1)
+    assert kinds == ["memory"] + ["latency"] * processes

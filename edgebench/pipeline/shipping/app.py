@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench import __version__
 from edgebench.errors import UsageError
-from edgebench.files import read_json, write_bytes, write_json
+from edgebench.files import read_json, scratch_folder, write_bytes, write_json
 from edgebench.pipeline.artifacts import Found
 from edgebench.pipeline.scoring import image_size
 from edgebench.pipeline.shipping.program import program
@@ -47,13 +46,13 @@ def ship(found: Found, out: Path, labels: tuple[str, ...]) -> Path:
     model = _describe(found)
     _refuse_foreign(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as name:
-        folder = Path(name) / "app"
+    with scratch_folder(out.parent) as scratch:
+        folder = scratch / "app"
         folder.mkdir()
         _write(folder, found, model, labels or found.artifact.labels)
         hold_against_measured(found, folder)
         if out.exists():
-            out.rename(Path(name) / "replaced")
+            out.rename(scratch / "replaced")
         folder.rename(out)
     return out
 

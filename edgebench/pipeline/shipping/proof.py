@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 
 from edgebench.devices.local import LocalDevice
 from edgebench.errors import UsageError
+from edgebench.files import scratch_folder
 from edgebench.images.evaluation import evaluation_set, open_dataset
 from edgebench.pipeline.acceptance import run_once
 from edgebench.pipeline.artifacts import Found
@@ -39,11 +39,11 @@ np.save(out, np.stack([predict.outputs(file) for file in files]))
 
 def hold_against_measured(found: Found, app: Path) -> None:
     """Raise UsageError where the app's outputs for made-up photos are not the measured ones, bit for bit."""
-    with tempfile.TemporaryDirectory(prefix="edgebench-") as name:
-        photos, out = Path(name) / "photos", Path(name) / "outputs.npy"
+    with scratch_folder() as folder:
+        photos, out = folder / "photos", folder / "outputs.npy"
         write_photos(photos)
         theirs = _asked(app, photos, out)
-        ours = measured(found, photos, Path(name) / "cache")
+        ours = measured(found, photos, folder / "cache")
     if theirs.shape != ours.shape:
         raise UsageError(f"{app.name}: predict.py gives outputs of shape {theirs.shape}, {ours.shape} were measured")
     if not np.array_equal(theirs, ours):
