@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from edgebench import __version__
 from edgebench.report.charts import charts
+from edgebench.report.classes import class_details
 from edgebench.report.content import Group, Report
 from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
 from edgebench.report.environments import environments
@@ -64,6 +65,7 @@ def html_text(report: Report) -> str:
         operators=operators(report.results),
         learned=learned(report.results),
         flips=flip_cards(report.rows),
+        class_details=class_details(report.rows),
         real_drop=real_drop,
         descriptions=[(figure.name, figure.description) for figure in FIGURES.values()],
         kinds={chart.kind for chart in drawn},

@@ -12,6 +12,7 @@ import pandas as pd
 from edgebench import __version__
 from edgebench.measures.latency import latency_summary
 from edgebench.records import Result, to_dict
+from edgebench.report.classes import class_values
 from edgebench.report.content import Report
 from edgebench.report.section import Section
 from edgebench.results.conditions import environment
@@ -58,6 +59,7 @@ def json_value(report: Report) -> dict[str, Any]:
         "rejected": list(report.rejected),
         "notes": list(report.notes),
         "sections": [_section(section) for section in report.sections],
+        "classes": class_values(report.rows),
     }
 
 

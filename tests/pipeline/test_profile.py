@@ -46,14 +46,19 @@ def old(folder, tmp_path):
     return place
 
 
-@pytest.fixture
-def photos(tmp_path):
+def write_photos(folder):
+    """Three images of each of four classes in `folder/photos/test`."""
     for label in range(4):
         for index in range(3):
-            path = tmp_path / "photos" / "test" / f"class{label}" / f"{index}.png"
+            path = folder / "photos" / "test" / f"class{label}" / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (12, 10), (60 * label, 20 * index, 90)).save(path)
-    return tmp_path / "photos"
+    return folder / "photos"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return write_photos(tmp_path)
 
 
 def request(folder, photos, out, **changes):

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from edgebench.errors import UsageError
 from edgebench.measures.accuracy import score
@@ -115,6 +116,36 @@ def test_corruption_costs_extra_image_by_image(report):
 def test_other_images_are_laid_beside_the_main_ones(report):
     (line,) = next(s for s in report.sections if s.key == "sets").tables[0].lines
     assert line[0] == "digits tflite:int8 on cpu" and line[1] == "shifted"
+
+
+def test_every_class_has_its_figures_and_its_confusion(report):
+    own = np.argmax(outputs(np.union1d(np.arange(20), BAD)), axis=1)
+    precision, recall, f1, images = precision_recall_fscore_support(LABELS, own, zero_division=0)
+    found = [one for one in json_value(report)["classes"] if one["variant"] == "tflite:int8"]
+    assert [one["evaluation"] for one in found] == ["test", "shifted"]  # not the perturbed ones
+    for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("images", images)):
+        assert found[0][name] == pytest.approx(expected.tolist(), abs=1e-12)
+    assert found[0]["classes"] == list(NAMES)
+    page = html_text(report)
+    assert page.count("<h2>Class by class</h2>") == 1
+    matrix = confusion_matrix(LABELS, own)
+    cells = "".join(
+        f"<td{' class=' + chr(34) + 'bad' + chr(34) if n and at != 4 else ''}>{n or ''}</td>"
+        for at, n in enumerate(matrix[4])
+    )
+    assert f"<tr><th>class 4</th>{cells}</tr>" in page
+    line = f'<td class="text">class 4</td><td>{images[4]}</td><td>{precision[4]:.1%}</td><td>{recall[4]:.1%}</td>'
+    assert line in page
+
+
+def test_many_classes_are_for_programs_alone():
+    labels = np.arange(62) % 31
+    counts = score(np.eye(31, dtype=np.float32)[labels], labels, None, LOGITS)
+    made = dataclasses.replace(make_result("wide"), evaluations=(Evaluation(make_set(images=62), counts, None),))
+    report = build_report([made])
+    assert "Class by class" not in html_text(report)
+    (found,) = json_value(report)["classes"]
+    assert found["recall"] == [1.0] * 31 and found["classes"][:10] == list("0123456789")
 
 
 def test_models_are_compared_in_pairs(report):
