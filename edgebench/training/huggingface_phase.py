@@ -13,6 +13,7 @@ import numpy as np
 from edgebench.errors import EdgebenchError, MissingExtraError
 from edgebench.records import EpochRecord, PhaseRecord, Preprocessing
 from edgebench.training.events import Epoch, Started, Step
+from edgebench.training.huggingface_augmentation import augmented
 from edgebench.training.huggingface_network import Head, Whole, heads_of
 from edgebench.training.huggingface_rows import cached, images_of, probabilities
 from edgebench.training.huggingface_trainer import EdgebenchTrainer, Order, arguments, optimizer_of
@@ -64,6 +65,7 @@ class PhaseRun(transformers.TrainerCallback):  # type: ignore[misc]  # transform
         self.folder = job.state.folder / f"phase-{phase.index}"
         self.learning = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         self.optimizer_bytes = 0
+        self._epoch = 0
         self._step_ms: list[float] = []
         self._started = 0.0
 
@@ -72,13 +74,20 @@ class PhaseRun(transformers.TrainerCallback):  # type: ignore[misc]  # transform
         job = self.job
         self.features_seconds: float | None = None
         self.model: Any
-        if len(self._heads) == 1 and job.training.cache_features:
+        if len(self._heads) == 1 and job.training.cache_features and not job.training.augment:
             (head,) = self._heads.values()
             self.model = Head(head)
             self._train, self._val, self.features_seconds = cached(job, preprocessing, self.network, head)
         else:
             self.model = Whole(self.network, self._frozen, keeps_statistics=job.base.pretrained)
-            self._train, self._val = (images_of(part, preprocessing) for part in (job.data.train, job.data.val))
+            changed = self._changed if job.training.augment else None
+            self._train = images_of(job.data.train, preprocessing, changed)
+            self._val = images_of(job.data.val, preprocessing)
+
+    def _changed(self, pixels: Any, row: int) -> Any:
+        """Augment one image: by seed, epoch and row alone, so that it can be resumed."""
+        generator = np.random.default_rng((self.job.training.seed, self.phase.index, self._epoch, row, 2))
+        return augmented(pixels, self.job.training.augment, generator)
 
     def run(self) -> None:
         """Train the phase, or go on with it."""
@@ -121,8 +130,8 @@ class PhaseRun(transformers.TrainerCallback):  # type: ignore[misc]  # transform
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Seed what is random by the epoch alone, so that it can be resumed."""
-        epoch = state.global_step // self.steps
-        torch.manual_seed(int(seeds(self.job.training, self.phase.index, epoch, 1)[0, 0]))
+        self._epoch = state.global_step // self.steps
+        torch.manual_seed(int(seeds(self.job.training, self.phase.index, self._epoch, 1)[0, 0]))
         self._trainer.tally[:] = 0
         self._started = time.perf_counter()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +28,43 @@ PREDICT_BATCH = 32
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[misc]
-    """Images or features on disk as the Trainer reads them: `pixel_values` and `labels`."""
+    """Images or features on disk as the Trainer reads them: `pixel_values` and `labels`.
 
-    def __init__(self, rows: StoredRows, labels: npt.NDArray[np.int64], preprocessing: Preprocessing | None) -> None:
-        self._rows, self._labels, self._preprocessing = rows, labels, preprocessing
+    `changed` is given an image as float32 NCHW pixels 0..255 and its row, wherever one is read to be learned from.
+    """
+
+    def __init__(
+        self,
+        rows: StoredRows,
+        labels: npt.NDArray[np.int64],
+        preprocessing: Preprocessing | None,
+        changed: Callable[[Any, int], Any] | None = None,
+    ) -> None:
+        self._rows, self._labels, self._preprocessing, self._changed = rows, labels, preprocessing, changed
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        return {"pixel_values": self.pixels([row])[0], "labels": torch.tensor(int(self._labels[row]))}
+        label = torch.tensor(int(self._labels[row]))
+        if self._changed is None:
+            return {"pixel_values": self.pixels([row])[0], "labels": label}
+        image = torch.from_numpy(self._rows.take([row]).astype(np.float32).transpose(0, 3, 1, 2))[0]
+        return {"pixel_values": self._tensor(self._changed(image, row).permute(1, 2, 0)[None])[0], "labels": label}
 
     def pixels(self, rows: Any) -> Any:
         """Return these rows as a float32 tensor, NCHW where they are images."""
-        values = self._rows.take(rows)
+        return self._tensor(self._rows.take(rows))
+
+    def _tensor(self, values: Any) -> Any:
         if self._preprocessing is not None:
             values = normalise(values, self._preprocessing, "NCHW")
         return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 
-def images_of(part: Part, preprocessing: Preprocessing) -> Rows:
+def images_of(part: Part, preprocessing: Preprocessing, changed: Callable[[Any, int], Any] | None = None) -> Rows:
     """Return one split's images as its checkpoint wants them."""
-    return Rows(StoredRows(part.images), part.labels, preprocessing)
+    return Rows(StoredRows(part.images), part.labels, preprocessing, changed)
 
 
 def probabilities(model: Any, rows: Rows) -> npt.NDArray[np.float32]:

@@ -34,8 +34,25 @@ AUGMENTATION = {
     "contrast": lambda: layers.RandomContrast(0.2, value_range=(0, 255)),
     "shift": lambda: layers.RandomTranslation(1 / 12, 1 / 12, fill_mode="nearest"),
     "brightness": lambda: layers.RandomBrightness((-0.2, 0.2), value_range=(0, 255)),
-    "noise": lambda: layers.GaussianNoise(6.0),
+    "noise": lambda: _Noise(),
 }
+NOISE = 6.0
+
+
+class _Noise(layers.Layer):  # type: ignore[misc]  # keras carries no types here
+    """Normal noise on pixels 0..255; Keras' own GaussianNoise takes no deviation above 1. It is never saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Return the images with noise while training."""
+        if not training:
+            return images
+        return images + keras.random.normal(
+            keras.ops.shape(images), 0.0, NOISE, dtype=images.dtype, seed=self.seed_generator
+        )
 
 
 @dataclass(frozen=True)

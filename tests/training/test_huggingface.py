@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
-pytest.importorskip("transformers")
-from edgebench.errors import UsageError
-from edgebench.training.settings import Training, check
-from tests.models.huggingface import checkpoint
+torch = pytest.importorskip("torch")
+from safetensors.numpy import load_file  # noqa: E402
+
+from edgebench.errors import UsageError  # noqa: E402
+from edgebench.training.huggingface_augmentation import augmented  # noqa: E402
+from edgebench.training.settings import AUGMENTATIONS, Training, check  # noqa: E402
+from tests.models.huggingface import checkpoint  # noqa: E402
 
 SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.01, "device": "cpu", "patience": 0}
 
@@ -51,6 +53,42 @@ def test_cached_features_give_the_head_of_the_plain_way(loose, trains, tmp_path)
         "classifier.weight",
         "classifier.bias",
     }
+
+
+def test_augmentation_changes_what_is_learned_from_and_can_be_resumed(loose, trains, tmp_path):
+    base = checkpoint("vit", tmp_path / "vit")
+    settings = {**SETTINGS, "base": str(base), "data": str(loose)}
+    plain = trains(Training(**settings), tmp_path / "plain")
+    whole = trains(Training(**settings, augment=AUGMENTATIONS), tmp_path / "whole")
+    assert whole.record.phases[0].features_seconds is None
+    assert whole.record.history[0].loss != plain.record.history[0].loss
+    trains(Training(**settings, augment=AUGMENTATIONS), tmp_path / "stopped", stop=(2, 3))
+    again = trains(Training(**settings, augment=AUGMENTATIONS), tmp_path / "stopped")
+    ones, others = (load_file(each.path / "model.safetensors") for each in (whole, again))
+    assert all(np.array_equal(ones[name], others[name]) for name in ones)
+
+
+def test_each_stage_does_to_pixels_what_its_name_says():
+    ramp = torch.arange(12 * 24, dtype=torch.float32).reshape(1, 12, 24) * 0.5
+    seen = dict.fromkeys("lr", False)
+    for seed in range(8):
+        flipped = augmented(ramp, ("flip",), np.random.default_rng(seed))
+        side = "l" if torch.allclose(flipped, ramp.flip(2), atol=1e-3) else "r"
+        assert side == "l" or torch.allclose(flipped, ramp, atol=1e-3)
+        seen[side] = True
+    assert all(seen.values())
+    shifted = augmented(ramp, ("shift",), np.random.default_rng(0))
+    generator = np.random.default_rng(0)
+    down, right = 12 * generator.uniform(-1 / 12, 1 / 12), 24 * generator.uniform(-1 / 12, 1 / 12)
+    assert shifted[0, 6, 12] == pytest.approx(float(ramp[0, 6, 12]) + 0.5 * (24 * down + right), abs=1e-2)
+    disc = (((torch.arange(65) - 32) ** 2)[:, None] + ((torch.arange(33) - 16) ** 2)[None, :] < 100).float()[None]
+    turned = augmented(disc, ("rotation",), np.random.default_rng(3))
+    assert float((turned - disc).abs().mean()) < 0.02  # a disc stays one, in a picture that is no square, too
+    grey = torch.full((3, 8, 8), 100.0)
+    assert torch.allclose(augmented(grey, ("contrast",), np.random.default_rng(1)), grey)
+    brighter = augmented(grey, ("brightness",), np.random.default_rng(1))
+    assert float(brighter[0, 0, 0]) == pytest.approx(100 + 255 * np.random.default_rng(1).uniform(-0.2, 0.2), abs=1e-3)
+    assert 5 < float(augmented(grey, ("noise",), np.random.default_rng(1)).std()) < 7
 
 
 def test_a_network_with_a_teacher_has_both_heads_trained(loose, trains, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("keras")
 from edgebench.errors import EdgebenchError
 from edgebench.training import run
-from edgebench.training.settings import Training
+from edgebench.training.settings import AUGMENTATIONS, Training
 from tests.training.conftest import ROOT, weights
 
 CNN = "cnn:4-8?input_size=16&channels=1"
@@ -29,7 +29,7 @@ def command(loose, out, *more):
 
 
 def test_killed_and_typed_again_it_ends_with_the_weights_of_an_uninterrupted_run(loose, trains, tmp_path, monkeypatch):
-    settings = {"base": CNN, "data": str(loose), "epochs": 6, "batch": 8, "augment": ("shift",)}
+    settings = {"base": CNN, "data": str(loose), "epochs": 6, "batch": 8, "augment": AUGMENTATIONS}
     training = Training(**settings, learning_rate=0.01)
     whole = trains(training, tmp_path / "whole")
     monkeypatch.setattr(run, "MODULE", "tests.training.dying")
