@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
 
 SCRATCH_MOMENTUM = 0.9
 """Of batch normalisations that learn from nothing: 0.99 and 0.999 take thousands of steps to forget their start."""
-AUGMENTATION = {
+AUGMENTATION: dict[str, Callable[[], Any]] = {
     "flip": lambda: layers.RandomFlip("horizontal"),
     "rotation": lambda: layers.RandomRotation(0.1, fill_mode="nearest"),
     "zoom": lambda: layers.RandomZoom(0.1, fill_mode="nearest"),
