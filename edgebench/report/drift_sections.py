@@ -49,8 +49,8 @@ def verdict_section(rows: Sequence[Row]) -> Section | None:
     return Section(
         "verdicts",
         "Is the drop real",
-        f"The word is adjusted over the {cells} comparisons of this report (Holm), the interval is not. `Smallest drop "
-        "shown` is what this many images find in four reports of five. `Arose in` names the steps that really lost.",
+        f"The word is adjusted over the {cells} comparisons of this report (Holm), the interval is not. 'Smallest drop "
+        "shown' is what this many images find in four reports of five. 'Arose in' names the steps that really lost.",
         (TextTable("", head, tuple(lines), frozenset(marked)),),
         tuple(f"{line[0]}: {line[5]}" for line in undecided[:3]),
     )
@@ -101,7 +101,7 @@ def pair_section(rows: Sequence[Row]) -> Section | None:
     if not tables and not front:
         return None
     caption = (
-        "Paired on the same images; p adjusted over the pairs of a table (Holm). `Apart` is the mean absolute "
+        "Paired on the same images; p adjusted over the pairs of a table (Holm). 'Apart' is the mean absolute "
         "difference of the precision per class, in points."
     )
     if front:
@@ -154,7 +154,7 @@ def _pair_line(pair: ModelPair) -> tuple[str, ...]:
     gain = pair.advantage
     text = f"{points(gain.value)} [{points(gain.low)}, {points(gain.high)}]"
     apart = "" if pair.precision_distance is None else f"{pair.precision_distance * 100:.1f}"
-    return (pair.words, text, f"{pair.p:.3f}", apart)
+    return (pair.words, text, "<0.001" if pair.p < 0.001 else f"{pair.p:.3f}", apart)
 
 
 def _pareto(rows: Sequence[Row]) -> tuple[str, ...]:

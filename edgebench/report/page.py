@@ -10,6 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from edgebench import __version__
+from edgebench.records import OK
 from edgebench.report.charts import charts
 from edgebench.report.classes import class_details
 from edgebench.report.content import Group, Report
@@ -106,10 +107,10 @@ def _and(names: Sequence[str], noun: str) -> str:
 
 
 def _subtitle(report: Report) -> str:
-    failed = sum(not row.ok for row in report.rows)
+    failed = sum(result.status != OK for result in report.results)
     images = sorted({row.images for row in report.rows if row.images})
     days = sorted({row.created[:10] for row in report.rows if row.created})
-    parts = [count(len(report.rows), "result"), f"{failed} failed" if failed else ""]
+    parts = [count(len(report.results), "result"), f"{failed} failed" if failed else ""]
     parts += [f"{' to '.join(str(n) for n in dict.fromkeys((images[0], images[-1])))} images"] if images else []
     parts += [f"measured {' to '.join(dict.fromkeys((days[0], days[-1])))}"] if days else []
     return " · ".join(part for part in parts if part)

@@ -6,6 +6,7 @@ from edgebench.records import EpochRecord, PhaseRecord, Sample, TrainingRecord
 from edgebench.report.content import build_report
 from edgebench.report.page import html_text
 from edgebench.results.figures import FIGURES
+from tests.make import make_result
 
 HISTORY = (
     EpochRecord("all", 1, 1.5, 0.4, 1.25, 0.5, 1e-3, 2.0),
@@ -20,8 +21,8 @@ RECORD = TrainingRecord(
 )  # fmt: skip
 
 
-def test_a_training_is_columns_and_a_section_of_the_page(result):
-    plain = result()
+def test_a_training_is_columns_and_a_section_of_the_page():
+    plain = make_result()
     trained = dataclasses.replace(plain, artifact=dataclasses.replace(plain.artifact, training=RECORD))
     report = build_report([trained])
     (row,) = report.rows
@@ -37,8 +38,8 @@ def test_a_training_is_columns_and_a_section_of_the_page(result):
     assert "<dog>" not in page
 
 
-def test_a_model_that_came_trained_has_empty_columns_and_no_section(result):
-    (row,) = build_report([result()]).rows
+def test_a_model_that_came_trained_has_empty_columns_and_no_section():
+    (row,) = build_report([make_result()]).rows
     assert row.training_ms is None and row.trained_from == ""
-    assert "How the models were trained" not in html_text(build_report([result()]))
+    assert "How the models were trained" not in html_text(build_report([make_result()]))
     assert FIGURES["training_ms"].number
