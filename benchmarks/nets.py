@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 from keras import layers
 
-from edgebench.demo import models as demo_models
+from tests.models import digit_nets
 
 
 def normalised(flow: Any) -> Any:
@@ -107,8 +107,8 @@ def tiny_vit() -> Any:
 
 
 NETS: dict[str, tuple[Callable[[], Any], int]] = {
-    "digits-cnn": (demo_models.small_cnn, 12),
-    "digits-mobilenetv2": (demo_models.mobilenet, 22),
+    "digits-cnn": (digit_nets.small_cnn, 12),
+    "digits-mobilenetv2": (digit_nets.mobilenet, 22),
     "digits-mixed": (mixed, 12),
     "digits-sigmoid": (sigmoid, 8),
     "digits-groupnorm": (group_norm, 10),
@@ -125,7 +125,7 @@ def trained(folder: Path, names: tuple[str, ...] = tuple(NETS)) -> list[Path]:
     for name in names:
         build, epochs = NETS[name]
         if not (folder / f"{name}.keras").exists():
-            demo_models.train_one(build(), folder / f"{name}.keras", epochs)
+            digit_nets.train_one(build(), folder / f"{name}.keras", epochs)
     return [folder / f"{name}.keras" for name in names]
 
 

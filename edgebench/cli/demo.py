@@ -15,7 +15,7 @@ import click
 
 from edgebench.errors import EdgebenchError, MissingExtraError
 
-KERAS_MODELS = ("digits-cnn.keras", "digits-mobilenetv2.keras")
+KERAS_MODELS = ("models/digits-cnn/digits-cnn.keras", "models/digits-mobilenetv2/digits-mobilenetv2.keras")
 HUGGINGFACE_MODEL = "digits-vit"
 
 

@@ -1,14 +1,13 @@
 """Two small nets trained on scikit-learn's 1,797 real handwritten digits, and the digits as a folder of images.
 
-What `edgebench demo` shows and what the quantisation benchmark measures; needs the `keras` extra. Both models rescale
-their pixels by themselves, so their files need no --preprocess.
+What `edgebench demo` shows; needs the `keras` extra. Both models rescale their pixels by themselves, so their files
+need no --preprocess.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,10 @@ from sklearn.model_selection import train_test_split
 
 from edgebench.images.evaluation import resize_image
 from edgebench.records import Preprocessing
+from edgebench.training.events import Epoch, Event, Started
+from edgebench.training.run import train as train_model
+from edgebench.training.settings import Training
+from edgebench.units import percent
 
 SEED = 7
 IMAGE_PIXELS = 32  # the 8x8 originals are enlarged once, so that people can look at them
@@ -25,6 +28,13 @@ NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 TEST_SHARE = 0.25
 Report = Callable[[str], None]
 """Called with one line about what is happening."""
+MODELS = (
+    ("digits-cnn", "cnn:16-32-64?input_size=32&channels=1", 12),
+    ("digits-mobilenetv2", "keras:MobileNetV2?weights=none&input_size=48&alpha=0.35", 22),
+)
+"""Name, base and epochs of each."""
+TOLD = 4
+"""Epochs from one line to the next."""
 
 
 def digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -48,72 +58,36 @@ def write_digits(folder: Path) -> None:
 
 
 def train(directory: Path, report: Report = print) -> list[Path]:
-    """Train both nets, about a minute in all on two cores, and return their `.keras` files in `directory`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    return [
-        train_one(build(), directory / f"{name}.keras", epochs, report)
-        for name, build, epochs in (("digits-cnn", small_cnn, 12), ("digits-mobilenetv2", mobilenet, 22))
-    ]
+    """Train both nets on the digits in `directory` as `edgebench train` does; return their `.keras` files."""
+    return [_train(directory, name, base, epochs, report) for name, base, epochs in MODELS]
 
 
-def train_one(model: Any, path: Path, epochs: int, report: Report = print) -> Path:
-    """Train `model` (uint8-ranged input, softmax output) on the digits and save it to `path`."""
-    import keras
-
-    train_images, train_labels, test_images, test_labels = digits()
-    shape = tuple(model.input_shape[1:])
-    inputs, tests = resized(train_images, shape), resized(test_images, shape)
-    steps = epochs * -(-len(inputs) // BATCH)
-    model.compile(
-        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(3e-3, steps), weight_decay=1e-3),
-        "sparse_categorical_crossentropy",
-    )
-    report(f"training {path.stem}: {model.count_params():,} parameters, {len(inputs)} images, {epochs} epochs")
-    generator = np.random.default_rng(SEED)
-    for epoch in range(epochs):
-        model.fit(shifted(inputs, generator), train_labels, batch_size=BATCH, epochs=1, verbose=0)
-        if (epoch + 1) % 4 == 0:
-            report(f"  epoch {epoch + 1} of {epochs}")
-    right = np.mean(model.predict(tests, verbose=0).argmax(1) == test_labels)
-    report(f"  {right:.1%} of {len(tests)} test images right")
-    model.save(path)
-    return path
-
-
-BATCH = 64
-
-
-def small_cnn() -> Any:
-    """A plain convolutional net on 32x32 grey images."""
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(SEED)
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 1)),
-            layers.Rescaling(1 / 255),
-            *(block for width in (16, 32, 64) for block in _convolution(width)),
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(0.2),
-            layers.Dense(10, activation="softmax"),
-        ],
-        name="digits-cnn",
+def _train(directory: Path, name: str, base: str, epochs: int, report: Report) -> Path:
+    training = Training(
+        base,
+        str(directory / "digits"),
+        name=name,
+        epochs=epochs,
+        augment=("shift", "brightness", "noise"),
+        optimizer="adamw",
+        learning_rate=3e-3,
+        weight_decay=1e-3,
+        schedule="cosine",
+        batch=64,
+        patience=0,
+        seed=SEED,
     )
 
+    def tell(event: Event) -> None:
+        if isinstance(event, Started):
+            report(f"training {name}: {event.parameters_trainable:,} parameters, {event.epochs} epochs")
+        elif isinstance(event, Epoch) and event.epoch % TOLD == 0:
+            report(f"  epoch {event.epoch} of {event.epochs}")
 
-def mobilenet() -> Any:
-    """Keras' MobileNetV2 at 48x48 pixels and 0.35 of its width."""
-    import keras
-
-    keras.utils.set_random_seed(SEED)
-    pixels = keras.Input((48, 48, 3))
-    rescaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
-    model = keras.applications.MobileNetV2(input_tensor=rescaled, weights=None, classes=10, alpha=0.35)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # 0.999 would need thousands of steps to forget its start
-    return model
+    trained = train_model(training, directory, tell)
+    record = trained.record
+    report(f"  {percent(record.accuracy)} of {record.images[record.judged_on]} test images right")
+    return trained.path
 
 
 def resized(images: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -130,17 +104,6 @@ def shifted(images: npt.NDArray[np.uint8], generator: np.random.Generator) -> np
     moved = np.stack([np.roll(image, move, (0, 1)) for image, move in zip(images, moves, strict=True)])
     gain = generator.uniform(0.8, 1.0, (len(images), 1, 1, 1))
     return np.clip(moved * gain + generator.normal(0, 6, images.shape), 0, 255).astype(np.float32)
-
-
-def _convolution(width: int) -> list[Any]:
-    from keras import layers
-
-    return [
-        layers.Conv2D(width, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(momentum=0.9),
-        layers.ReLU(),
-        layers.MaxPooling2D(),
-    ]
 
 
 def _enlarge(image: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

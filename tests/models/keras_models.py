@@ -11,7 +11,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 from keras import layers
 
-from edgebench.demo import models as demo_models
+from tests.models.digit_nets import train_one
 
 
 def trained(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def trained(folder: Path) -> Path:
         ],
         name="small",
     )
-    return demo_models.train_one(model, folder / "small.keras", 6)
+    return train_one(model, folder / "small.keras", 6)
 
 
 def classifier(
