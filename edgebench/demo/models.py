@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from edgebench.images.evaluation import resize_image
 from edgebench.records import Preprocessing
 from edgebench.training.events import Epoch, Event, Started
+from edgebench.training.job import INTERRUPTED
 from edgebench.training.run import train as train_model
 from edgebench.training.settings import Training
 from edgebench.units import percent
@@ -86,6 +87,8 @@ def _train(directory: Path, name: str, base: str, epochs: int, report: Report) -
 
     trained = train_model(training, directory, tell)
     record = trained.record
+    if record.stopped == INTERRUPTED:  # Ctrl-C ends the demo, not the first of its models
+        raise KeyboardInterrupt
     report(f"  {percent(record.accuracy)} of {record.images[record.judged_on]} test images right")
     return trained.path
 
