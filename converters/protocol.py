@@ -20,6 +20,7 @@ class Conversion(Record):
     float_graphs: tuple[tuple[str, Path], ...] = ()  # formats whose float graph is there already
     target: str = ANY
     max_drop: float = 0.0  # what `mixed` must prove; a share in 0..1
+    imports: tuple[Path, ...] = ()  # the user's own code, which is run before the source model is loaded
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Prediction(Record):
     images: Path
     out: Path | None
     perturbed: tuple[tuple[Perturbation, Path], ...] = ()
+    imports: tuple[Path, ...] = ()  # the user's own code, which is run before the source model is loaded
 
 
 Request = Conversion | Prediction

@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from edgebench import registry
 from edgebench.converters.base import SourceReader
 from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
-from edgebench.converters.trust import LAMBDA_OPTION, NOTHING, Trust
+from edgebench.converters.trust import IMPORT_OPTION, LAMBDA_OPTION, NOTHING, Trust
 from edgebench.errors import UsageError
 from edgebench.files import exists, safe_name, sha256_file, sha256_json, shown
 from edgebench.images.preprocessing import keras_rule
@@ -33,17 +34,22 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
 
 
-def resolve(text: str, input_size: str = "", trust: Trust = NOTHING) -> Source:
+def resolve(text: str, input_size: str = "", trust: Trust = NOTHING, output: str = "", signature: str = "") -> Source:
     """Return the source model behind MODEL `text`; raises UsageError where there is none.
 
-    `input_size` ("96" or "96x128") and the code that is trusted become options of the source: they change what is
-    loaded.
+    `input_size` ("96" or "96x128"), the code that is trusted and the names of an output and a signature become options
+    of the source: they change what is loaded.
     """
-    options: list[tuple[str, str]] = []
+    named = (("output", output), ("signature", signature))
+    options = [*trust.options, *(pair for pair in named if pair[1])]
     if input_size:
-        options.append(("input_size", parse_size(input_size)))
-    if trust.lambdas:
-        options.append((LAMBDA_OPTION, "true"))
+        options.insert(0, ("input_size", parse_size(input_size)))
+    found = _resolve(text, input_size, options)
+    _refuse_unread(text, found)
+    return found
+
+
+def _resolve(text: str, input_size: str, options: list[tuple[str, str]]) -> Source:
     if text.startswith("keras:"):
         if input_size:
             raise UsageError(f"--input-size does not go with {text}: write keras:NAME?input_size=96")
@@ -59,12 +65,29 @@ def resolve(text: str, input_size: str = "", trust: Trust = NOTHING) -> Source:
     return _from_path(text, tuple(options))
 
 
-def check_again(source: Source, trust: Trust) -> None:
-    """Raise UsageError where the source model of a manifest is gone, has changed, or would run code nobody typed."""
-    trust.refuse_untyped(source)
-    now = resolve(source.spec, dict(source.options).get("input_size", ""), trust)
+def _refuse_unread(text: str, source: Source) -> None:
+    """Raise UsageError for options that this kind of source would ignore."""
+    options = dict(source.options)
+    savedmodel = source.converter == "keras" and Path(source.spec).is_dir()
+    file = source.converter == "keras" and not savedmodel and not source.spec.startswith("keras:")
+    if IMPORT_OPTION in options and not file:
+        raise UsageError(f"--import belongs to .keras and .h5 files, whose layers it defines, not to {text}")
+    if "output" in options and not (file or savedmodel):
+        raise UsageError(f"--output chooses among the outputs of a Keras file or a SavedModel, not of {text}")
+    if "signature" in options and not savedmodel:
+        raise UsageError(f"--signature belongs to SavedModel folders, not to {text}")
+
+
+def check_again(source: Source, trust: Trust) -> tuple[Path, ...]:
+    """Return the user's own files that the source model of a manifest is loaded with.
+
+    Raises UsageError where it is gone, has changed, or would run code that nobody typed.
+    """
+    imports = trust.imports_for(source)
+    now = resolve(source.spec, dict(source.options).get("input_size", ""), Trust(trust.lambdas))
     if now.sha256 != source.sha256:
         raise UsageError(f"the source model {source.spec} has changed since it was converted: convert it again")
+    return imports
 
 
 def formats_of(source: Source) -> tuple[str, ...]:
@@ -141,16 +164,24 @@ def keras_config(path: Path) -> dict[str, Any]:
 
 def contains_lambda(config: Any) -> bool:
     """Tell whether a Keras architecture has a Lambda layer (Python code inside the file) at any depth."""
+    return any(name in ("Lambda", "__lambda__") for name in _class_names(config))
+
+
+def layer_of_another_framework(config: Any) -> str:
+    """Return the first layer that wraps a network of PyTorch or JAX, empty where there is none."""
+    return next((name for name in _class_names(config) if name in ("TorchModuleWrapper", "JaxLayer", "FlaxLayer")), "")
+
+
+def _class_names(config: Any) -> Iterator[str]:
     waiting = [config]
     while waiting:  # a file may nest deeper than Python recurses
         value = waiting.pop()
         if isinstance(value, dict):
-            if value.get("class_name") in ("Lambda", "__lambda__"):
-                return True
+            if isinstance(value.get("class_name"), str):
+                yield value["class_name"]
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-    return False
 
 
 def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:

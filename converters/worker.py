@@ -19,6 +19,7 @@ import numpy.typing as npt
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
+from edgebench.converters import user_code
 from edgebench.converters.base import ANY, Converter, Promise, Quantised, Quantiser, SourceModel
 from edgebench.converters.protocol import (
     REQUESTS,
@@ -37,7 +38,6 @@ from edgebench.files import atomic_path
 from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
 from edgebench.messages import Host, from_line, serve
-from edgebench.records import Preprocessing, Source
 from edgebench.runner.preprocess import guess_layout, normalise
 from edgebench.variants import FLOAT, MIXED, is_calibrated, parts
 
@@ -175,8 +175,9 @@ def _predict_all(module: Converter, model: SourceModel, request: Prediction) -> 
             np.save(stream, np.concatenate(rows), allow_pickle=False)
 
 
-def load(source: Source, preprocessing: Preprocessing | None) -> tuple[Converter, SourceModel]:
+def load(request: Request) -> tuple[Converter, SourceModel]:
     """Load a source model with its converter; raises UsageError where it cannot be used."""
+    source = request.source
     try:
         module = registry.converter_module(source.converter, "converter")
     except ModuleNotFoundError as error:
@@ -184,12 +185,13 @@ def load(source: Source, preprocessing: Preprocessing | None) -> tuple[Converter
             raise
         package, extra = (error.name or "").partition(".")[0], source.converter
         raise MissingExtraError(package, extra, f"converting {source.spec}") from error
-    return module, module.load(source, preprocessing)
+    user_code.run(request.imports)  # behind the framework, which it imports too
+    return module, module.load(source, request.preprocessing)
 
 
 def answer(request: Request, host: Host) -> None:
     """Do what is asked for."""
-    module, model = load(request.source, request.preprocessing)
+    module, model = load(request)
     match request:
         case Conversion():
             Worker(request, module, model, host).convert()

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from edgebench.converters.base import SourceModel
 from edgebench.converters.keras import applications as keras_applications
-from edgebench.converters.keras import frozen_graph, inside
+from edgebench.converters.keras import frozen_graph, inside, shapes
 from edgebench.converters.keras import loading as keras_loading
 from edgebench.converters.sources import default_name, looks_like
 from edgebench.errors import ConversionError
@@ -119,7 +119,7 @@ def to_tflite(model: SourceModel, path: Path) -> None:
     try:
         path.write_bytes(converter.convert())
     except Exception as error:  # its classes are its own and undocumented
-        raise ConversionError(f"TFLiteConverter: {keras_loading.first_line(error)}") from error
+        raise ConversionError(f"TFLiteConverter: {shapes.first_line(error)}") from error
 
 
 def to_onnx(model: SourceModel, path: Path) -> None:

@@ -44,7 +44,8 @@ def loaded(model: Loaded, name: str, without_channel: bool) -> Loaded:
             "End it with a sigmoid, or with two outputs"
         )
     one = model.call
-    return dataclasses.replace(model, call=lambda image: _two_classes(one(image)), classes=2, notes=(ONE_SCORE,))
+    notes = (*model.notes, ONE_SCORE)
+    return dataclasses.replace(model, call=lambda image: _two_classes(one(image)), classes=2, notes=notes)
 
 
 def _two_classes(probability: Any) -> Any:

@@ -12,10 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edgebench import registry
 from edgebench.cli.labels import read_labels
-from edgebench.cli.trusting import trust_options
+from edgebench.cli.trusting import make_trust, trust_options
 from edgebench.converters import sources
 from edgebench.converters.base import ANY, TARGETS
-from edgebench.converters.trust import Trust
 from edgebench.errors import UsageError
 from edgebench.files import is_safe_name
 from edgebench.images.preprocessing import parse
@@ -81,6 +80,8 @@ class _ListsVariants(click.Command):
     metavar="PERCENT",
     help="The drop of top-1 that tflite:mixed or onnx:mixed must prove: 0.5%.",
 )
+@click.option("--output", metavar="NAME", help="Which output has the classes, for Keras models with several.")
+@click.option("--signature", metavar="NAME", help="Which signature of a SavedModel to convert.")
 @trust_options
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("edgebench-out"), show_default=True
@@ -179,8 +180,9 @@ def _orders(
 ) -> list[Order]:
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
     proof = _needs_proof(variants, data is not None and not random, options["max_drop"])
-    trust = Trust(options["trust_lambda"])
-    found = [sources.resolve(text, options["input_size"], trust) for text in models]
+    trust = make_trust(options["trust_lambda"], options["imports"])
+    asked = (options["input_size"], trust, options["output"] or "", options["signature"] or "")
+    found = [sources.resolve(text, *asked) for text in models]
     _check_images(variants, data, random)
     images = plan_images(data, random, options["calibration_images"], options["seed"], labels, proof)
     rule = parse(preprocess) if preprocess else None
@@ -192,7 +194,8 @@ def _orders(
             raise UsageError(f"two models would be called {chosen}: convert them one by one, with --name")
         made = _made_from(source, text, variants, everything)
         out, force, target = options["out"], options["force"], options["target"]
-        orders.append(Order(source, chosen, own, made, labels, images, out, force, target, options["max_drop"]))
+        drop, imports = options["max_drop"], trust.imports_for(source)
+        orders.append(Order(source, chosen, own, made, labels, images, out, force, target, drop, imports))
     return orders
 
 

@@ -18,8 +18,7 @@ from edgebench.cli.evaluating import margin_option, open_datasets, perturbing_op
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
 from edgebench.cli.parallel import Stoppable, on_all
-from edgebench.cli.trusting import trust_options
-from edgebench.converters.trust import Trust
+from edgebench.cli.trusting import make_trust, trust_options
 from edgebench.devices.base import Device, Rest
 from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
@@ -102,6 +101,7 @@ def command(
     budget: float,
     baselines: tuple[Path, ...],
     trust_lambda: bool,
+    imports: tuple[Path, ...],
     preprocess: str | None,
     runtime: str | None,
     out: Path,
@@ -140,7 +140,7 @@ def command(
         leftovers.drop(out / "cache", deep=True)
         targets = [open_device(name, Path.cwd(), session, tell) for name in names]
         if datasets:
-            exams = Exams(datasets, out / "cache", tell, perturbations, Trust(trust_lambda))
+            exams = Exams(datasets, out / "cache", tell, perturbations, make_trust(trust_lambda, imports))
             prepare(exams, [item.artifact for item in found], rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
         results, lost = _measure(request, scenarios, targets, budget, tell)

@@ -114,8 +114,9 @@ class _Conversion:
         )
         work = self.work.absolute()
         return Conversion(
-            order.source, order.preprocessing, tuple(variants), work, floats, order.target, order.max_drop
-        )
+            order.source, order.preprocessing, tuple(variants), work, floats, order.target, order.max_drop,
+            order.imports,
+        )  # fmt: skip
 
     def _on_event(self, event: Event, worker: WorkerProcess[Event], remaining: list[str]) -> None:
         match event:

@@ -33,6 +33,7 @@ class Order:
     force: bool = False
     target: str = ANY  # the processors that integer graphs are made for; one of converters.base.TARGETS
     max_drop: float = 0.0  # the limit that `mixed` must prove; a share in 0..1
+    imports: tuple[Path, ...] = ()  # the user's own code that the source model is loaded with
 
     @property
     def folder(self) -> Path:

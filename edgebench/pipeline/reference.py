@@ -24,8 +24,7 @@ def reference_outputs(
     """
     with scratch_folder() as folder:
         made = folder / "outputs.npy"
-        check_again(source, trust)
-        _predict(source, preprocessing, images, folder, out=made)
+        _predict(source, preprocessing, images, folder, check_again(source, trust), out=made)
         with atomic_path(out) as temporary:
             temporary.write_bytes(made.read_bytes())
 
@@ -43,8 +42,7 @@ def perturbed_outputs(
     """
     perturbed = tuple((perturbation, out.absolute()) for perturbation, out in wanted.items())
     with scratch_folder() as folder:
-        check_again(source, trust)
-        _predict(source, preprocessing, images, folder, perturbed=perturbed)
+        _predict(source, preprocessing, images, folder, check_again(source, trust), perturbed=perturbed)
 
 
 def _predict(
@@ -52,11 +50,13 @@ def _predict(
     preprocessing: Preprocessing,
     images: Path,
     folder: Path,
+    imports: tuple[Path, ...],
     out: Path | None = None,
     perturbed: tuple[tuple[Perturbation, Path], ...] = (),
 ) -> None:
     try:
-        with converter(Prediction(source, preprocessing, images.absolute(), out, perturbed), folder) as worker:
+        request = Prediction(source, preprocessing, images.absolute(), out, perturbed, imports)
+        with converter(request, folder) as worker:
             for _ in worker.events():
                 pass
     except WorkerDied as error:
