@@ -13,6 +13,7 @@ from edgebench.errors import UsageError
 
 FORBIDDEN_OPS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "SaveV2", "LoadLibrary")
 DEFAULT = "serving_default"
+TWIN = "serve"  # what `model.export` calls the same function once more
 
 
 def load(path: Path, size: str, output: str, signature: str) -> Loaded:
@@ -33,7 +34,7 @@ def load(path: Path, size: str, output: str, signature: str) -> Loaded:
         raise UsageError(f"{path} has {len(arguments)} inputs ({names}); a classifier of one image has one")
     (argument, spec) = next(iter(arguments.items()))
     result = choose(sorted(results), output, str(path))
-    others = [name for name in sorted(module.signatures) if name != chosen]
+    others = [name for name in sorted(module.signatures) if name not in (chosen, TWIN)]
     notes = (f"made from the signature {chosen}; the folder also has {', '.join(others)}",) if others else ()
     return usual.loaded(
         Loaded(
