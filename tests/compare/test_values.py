@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from edgebench.compare.gates import Outcome
+from edgebench.compare.junit import to_junit
 from edgebench.compare.pairs import Pair, changed_environment, pair
 from edgebench.compare.values import _change, _ratio, difference_of, values_of
 from edgebench.expression import FALSE, TRUE, UNDECIDED, Quantity, Unmeasured, exact
@@ -123,3 +125,15 @@ def test_cells_are_paired_in_order_and_what_only_one_has_stands_alone():
     assert [p.complete for p in found] == [False, True, False]
     lone = pair([one], [three])
     assert len(lone) == 1 and lone[0].complete and lone[0].name.startswith("digits onnx:int8")
+
+
+def test_junit_has_a_case_a_gate():
+    outcomes = [
+        Outcome("a\x00", "slower", True, "false", "fine\ufffe\t"),
+        Outcome("b", "x > 1", False, "true", "x = 2"),
+    ]
+    assert to_junit(outcomes).decode().split("\n", 1)[1] == (
+        '<testsuite name="edgebench compare" tests="2" failures="1">'
+        '<testcase classname="a" name="fail if slower"><system-out>fine\t</system-out></testcase>'
+        '<testcase classname="b" name="fail if x &gt; 1"><failure message="x = 2">x = 2</failure></testcase></testsuite>'
+    )

@@ -139,6 +139,9 @@ def test_the_extra_drop_of_corruption_is_paired():
     assert (shift.low, shift.high) == pytest.approx((centre - 1.959964 * error, centre + 1.959964 * error), abs=1e-6)
     other = extra_drop_on_others(clean, corrupted)
     assert other.value == pytest.approx(0.1) and other.low < shift.low < 0 < shift.high < other.high
+    a, b = drop(clean), drop(corrupted)
+    assert other.low == pytest.approx(other.value - np.hypot(b.value - b.low, a.high - a.value), abs=1e-12)
+    assert other.high == pytest.approx(other.value + np.hypot(b.high - b.value, a.value - a.low), abs=1e-12)
 
 
 def test_scores_of_one_image_each_give_the_paired_interval():
@@ -170,6 +173,10 @@ def test_stages_say_where_the_loss_arose():
     assert stages(source, converted, host, device).words == "quantisation, device"
     assert stages(source, None, None, host).words == "conversion"
     assert stages(source, None, None, source).words == ""
+    chance = source.copy()
+    chance[:3] = False
+    assert stages(source, None, None, chance).words == "" == stages(chance, None, None, source).words
+    assert stages(host, None, None, source).words == ""  # a real gain is no loss
 
 
 def test_models_are_told_apart_or_not():

@@ -80,6 +80,7 @@ def test_outputs_become_real_numbers():
     raw = np.array([[[-128, 0], [3, 127]]], np.int8)
     real = to_real(raw, TensorSpec("y", (1, 2, 2), "int8", 0.25, 3))
     assert real.dtype == np.float32 and real.tolist() == [[-32.75, -0.75, 0.0, 31.0]]
+    assert to_real(raw, TensorSpec("y", (1, 2, 2), "int8")).dtype == np.float32
     assert to_real(raw, TensorSpec("y", (1, 2, 2), "int8", 0.0, 3)).tolist() == [[-128.0, 0.0, 3.0, 127.0]]
 
 
