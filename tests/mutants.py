@@ -31,7 +31,6 @@ UNIT_TESTS = (
         "tests/results",
         "tests/compare",
         "tests/report/test_drift.py",
-        "tests/report/test_training.py",
     ),
     *("tests/pipeline/test_acceptance.py", "tests/pipeline/test_scoring.py", "tests/pipeline/test_journal.py"),
     *("tests/pipeline/test_conversion_key.py", "tests/devices/test_outcomes.py", "tests/runner/test_preprocess.py"),

@@ -135,5 +135,6 @@ def test_junit_has_a_case_a_gate():
     assert to_junit(outcomes).decode().split("\n", 1)[1] == (
         '<testsuite name="edgebench compare" tests="2" failures="1">'
         '<testcase classname="a" name="fail if slower"><system-out>fine\t</system-out></testcase>'
-        '<testcase classname="b" name="fail if x &gt; 1"><failure message="x = 2">x = 2</failure></testcase></testsuite>'
+        '<testcase classname="b" name="fail if x &gt; 1"><failure message="x = 2">x = 2</failure></testcase>'
+        "</testsuite>"
     )
