@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tests.devices.sshd import LocalSshd
 from tests.models import onnx_models
 
 STRAY_SECONDS = 5.0
+Due = Callable[[], bool]  # whether the host is to be killed now
 QUICK = ("--processes", "3", "--min-runs", "5", "--min-seconds", "0.05", "--max-seconds", "0.5", "--max-processes", "3")
 
 
@@ -127,12 +129,13 @@ def strays(lab: Lab) -> list[str]:
     return found
 
 
-def kill_once(lab: Lab, count: Count, moment: float) -> bool:
-    """Start the host and kill it after `moment` seconds; return whether it was through before."""
+def kill_once(lab: Lab, count: Count, due: Due) -> bool:
+    """Start the host and kill it when that is due; return whether it was through before."""
     host = lab.start()
-    try:
-        host.wait(moment)
-    except subprocess.TimeoutExpired:
+    while host.poll() is None:
+        if not due():
+            time.sleep(0.01)
+            continue
         os.kill(host.pid, signal.SIGKILL)
         host.wait()
         count.kills += 1
@@ -147,15 +150,23 @@ def kill_once(lab: Lab, count: Count, moment: float) -> bool:
     return True
 
 
-def measure(lab: Lab, kills: int, seed: int, longest: float) -> Count:
-    """Kill so many hosts, each at a random moment, then let the last profile through and look what is left."""
-    count, chance = Count(), random.Random(seed)
+def at_random(seed: int, longest: float) -> Iterator[Due]:
+    """Yield moments within so many seconds of when each is asked for."""
+    chance = random.Random(seed)
+    while True:
+        moment = time.monotonic() + chance.uniform(0.2, longest)
+        yield lambda moment=moment: time.monotonic() > moment
+
+
+def measure(lab: Lab, kills: int, moments: Iterator[Due]) -> Count:
+    """Kill so many hosts, each at the next moment, then let the last profile through and look what is left."""
+    count = Count()
     while count.kills < kills:
-        kill_once(lab, count, chance.uniform(0.2, longest))
+        kill_once(lab, count, next(moments))
         print(
             f"kill {count.kills}: journaled {len(count.kept)}, again {count.again}, strays {count.strays}", flush=True
         )
-    kill_once(lab, count, 600.0)
+    kill_once(lab, count, lambda: False)
     count.left = [str(path) for path in (lab.folder / "tmp").iterdir()]
     count.left += [str(path) for path in lab.folder.rglob(".*edgebench-tmp-*")]
     for board in lab.boards:
@@ -176,7 +187,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         lab = make_lab(Path(name) / "lab")
         try:
-            count = measure(lab, options.kills, options.seed, options.longest)
+            count = measure(lab, options.kills, at_random(options.seed, options.longest))
         finally:
             for board in lab.boards:
                 board.stop()
