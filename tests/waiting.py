@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,3 +16,8 @@ def wait_for(condition: Callable[[], T], still_possible: Callable[[], bool] = la
         assert still_possible() or condition(), "what was waited for cannot happen any more"
         time.sleep(0.02)
     return answer
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: what a shell starts in the background ignores Ctrl-C, and so do all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

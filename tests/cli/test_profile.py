@@ -15,7 +15,7 @@ from edgebench.records import Result
 from edgebench.variants import VARIANTS
 from tests.debian import need_root
 from tests.results.test_rows import CONTRACT
-from tests.waiting import wait_for
+from tests.waiting import hear_ctrl_c, wait_for
 
 QUICK = ("--processes", 2, "--min-runs", 10, "--min-seconds", 0.05, "--max-seconds", 0.5, "--max-processes", 2)
 
@@ -115,7 +115,10 @@ def test_a_source_model_that_is_gone_leaves_accuracy_without_a_reference(small_k
 def test_ctrl_c_keeps_what_is_finished(converted, tmp_path, edgebench):
     artifacts = sorted((converted / "artifacts").rglob("*.tflite"))
     command = [sys.executable, "-m", "edgebench", "profile", *map(str, artifacts), "--out", str(tmp_path)]
-    process = subprocess.Popen([*command, *map(str, QUICK)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [*command, *map(str, QUICK)], stderr=pipe, stdout=pipe, text=True, preexec_fn=hear_ctrl_c
+    )
     journal = tmp_path / "results/cpu/runs/journal.jsonl"
     wait_for(lambda: journal.exists() and len(journal.read_text().splitlines()) >= 3, lambda: process.poll() is None)
     os.kill(process.pid, signal.SIGINT)

@@ -16,7 +16,7 @@ from edgebench.errors import UsageError
 from edgebench.pipeline.resting import rest
 from tests.devices.test_devices_command import name_devices, profile_command
 from tests.models import onnx_models
-from tests.waiting import wait_for
+from tests.waiting import hear_ctrl_c, wait_for
 
 LAB = '[a]\nhost = "a"\n[b]\nhost = "b"\n[groups]\nlab = ["a", "b"]\nhouse = ["lab", "cpu"]\n'
 
@@ -127,7 +127,10 @@ def test_ctrl_c_ends_three_busy_devices_at_once(board, tmp_path):
     (tmp_path / "devices.toml").write_text(text + text.replace("[board]", "[twin]").replace("/store", "/twin"))
     model = onnx_models.classifier(tmp_path / "model.onnx")
     command = [*profile_command([model], "cpu", "board", "twin"), "--sustained", "600s"]
-    host = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipe = subprocess.PIPE
+    host = subprocess.Popen(
+        command, cwd=tmp_path, stderr=pipe, text=True, start_new_session=True, preexec_fn=hear_ctrl_c
+    )
 
     def busy() -> int:
         journals = (tmp_path / "edgebench-out/results").glob("*/runs/journal.jsonl")
