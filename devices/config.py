@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgebench.devices.provision.plan import CARRIED
-from edgebench.devices.ssh.names import is_ssh_name, literal_names
+from edgebench.devices.ssh_names import is_ssh_name, literal_names
 from edgebench.errors import UsageError
 
 FILE = "devices.toml"

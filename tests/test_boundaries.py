@@ -4,7 +4,10 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from io import BytesIO
 from pathlib import Path
 
@@ -69,8 +72,8 @@ MAY: dict[str, set[str]] = {
 }
 
 
-def imported(path: Path) -> set[str]:
-    """Every module a file imports, at its top or inside its functions."""
+def imported(path: Path, package: str = "") -> set[str]:
+    """Every module a file imports, at its top or inside its functions; names beside it begin with `package`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -78,6 +81,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             if node.level:  # the agent runs on a device, outside any package called edgebench
                 assert "agent" in path.parts, f"{path}: relative import"
+                found |= {f"{package}.{node.module or alias.name}" for alias in node.names}
             else:
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
@@ -93,6 +97,89 @@ def test_imports_point_one_way(where):
             if name.startswith("edgebench.") and name != "edgebench.__version__":
                 fits = any(name == a or name.startswith(f"{a}.") for a in (own, *allowed))
                 assert fits, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def module_of(file: Path) -> str:
+    """The name by which a file of the program is imported."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    name = ".".join(parts if parts[0] == "edgebench" else ("edgebench", *parts))
+    return name.removesuffix(".__init__")
+
+
+MODULES = {module_of(file): file for file in SOURCES}
+
+
+def arrows() -> Iterator[tuple[str, str]]:
+    """Yield (module, module that it imports), at its top or inside its functions; the agent's files name one another
+    without their folder, as they do on a device."""
+    for module, file in MODULES.items():
+        for name in imported(file, module.rpartition(".")[0]):
+            target = name if name in MODULES else name.rpartition(".")[0]
+            if target in MODULES and target != module:
+                yield module, target
+
+
+def room(module: str, other: str) -> str:
+    """The part of `module` that tells it from `other`: the first folder, or the file, that both do not share."""
+    mine, theirs = module.split("."), other.split(".")
+    shared = next((i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), None)
+    return module if shared is None else ".".join(mine[: shared + 1])
+
+
+def circles(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """What is left of a graph when everything that imports nothing else is taken away, again and again."""
+    waits: dict[str, set[str]] = {}
+    for name, other in pairs:
+        waits.setdefault(other, set())
+        waits.setdefault(name, set()).add(other)
+    try:
+        list(TopologicalSorter(waits).static_order())
+    except CycleError as error:
+        return [error.args[1]]
+    return []
+
+
+def test_no_module_imports_itself_through_others():
+    assert not circles(arrows())
+
+
+def test_no_folder_imports_itself_through_its_neighbours():
+    """At every level: a folder is one thing to the files and folders beside it."""
+    pairs = {(room(a, b), room(b, a)) for a, b in arrows() if not (a.startswith(f"{b}.") or b.startswith(f"{a}."))}
+    known = "edgebench.converters.sources"  # reads MODEL texts for keras/ and huggingface/, which ask it for names: split it
+    assert not circles(pair for pair in pairs if pair[1] != known)
+
+
+def test_a_circle_would_be_seen():
+    (found,) = circles([("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")])
+    assert set(found) == {"a", "b", "c"}
+    assert not circles([("a", "b"), ("a", "c"), ("b", "c")])
+    assert room("edgebench.cli.run", "edgebench.report.page") == "edgebench.cli"
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 300, 50  # lines
+
+
+def test_files_and_functions_are_short():
+    long = []
+    for file in SOURCES:
+        text = file.read_text()
+        found = {"": len(text.splitlines()) - LONGEST_FILE + LONGEST_FUNCTION}
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[node.name] = (node.end_lineno or 0) - node.body[0].lineno + 1  # a signature may be one a line
+        long += [f"{file.relative_to(ROOT)} {name}" for name, lines in found.items() if lines > LONGEST_FUNCTION]
+    assert not long
+
+
+def test_every_public_name_has_a_docstring():
+    """Ruff's D1 holds it; nothing in the program is let off but special methods."""
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "D1" in ruff["select"]
+    assert {rule for rule in ruff["ignore"] if rule.startswith("D")} == {"D105", "D107"}
+    assert [place for place, rules in ruff["per-file-ignores"].items() if "D1" in rules] == ["tests/**"]
+    for file in SOURCES:
+        assert not re.search(r"noqa.*\bD1|ruff: noqa(?!:)", file.read_text()), file
 
 
 def test_every_file_stands_in_the_table():

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
@@ -20,6 +19,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgebench.converters.quantize import safe_weights
 from edgebench.converters.quantize.choice import EVERY, units
+from edgebench.converters.quantize.onnx_running import outputs, run_session
 from edgebench.converters.quantize.ranges import Observed, Range
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
@@ -133,24 +133,6 @@ def build(
     made = work.quantize_model()
     _place(made, weights, integers)
     return made
-
-
-def run_session(model: Any, optimise: bool = True) -> Any:
-    """Return an onnxruntime session of a model; without optimisation QDQ graphs are computed in float."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def outputs(model: Any, inputs: npt.NDArray[np.float32], optimise: bool = True) -> npt.NDArray[np.float32]:
-    """Return the first output (n, ..) for `inputs`, one image at a time."""
-    session = run_session(model, optimise)
-    source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
-    return np.concatenate([session.run([target], {source: row[None]})[0] for row in inputs])
 
 
 def cut(model: Any) -> Any:

@@ -10,9 +10,6 @@ What differs from its defaults, each measured on trained nets (`benchmarks/quant
 from __future__ import annotations
 
 import collections
-import contextlib
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +17,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.tools import flatbuffer_utils
-from ai_edge_quantizer import qtyping, quantizer, recipe_manager
+from ai_edge_quantizer import qtyping, recipe_manager
 
 from edgebench.converters.base import ANY, TARGETS, Promise, Quantised
+from edgebench.converters.quantize import tflite_static
 from edgebench.converters.quantize.choice import AUTO, EVERY, PRODUCTS, choose
 from edgebench.converters.quantize.mixed import search
+from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph
 from edgebench.errors import ConversionError
 
 MIN_WEIGHT_ELEMENTS = 1024
-MIN_SCALE = 1e-8
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 """Operators that carry nearly all the work: in an int8 artifact every one of them computes in integers."""
 MOVING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "PACK", "SLICE")
@@ -46,10 +44,6 @@ _FLOAT16 = [
         },
     }
 ]
-_PRODUCT_OPERATIONS = (
-    _OPERATION.INPUT, _OPERATION.OUTPUT, _OPERATION.CONV_2D, _OPERATION.DEPTHWISE_CONV_2D, _OPERATION.FULLY_CONNECTED,
-    _OPERATION.BATCH_MATMUL,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,8 +77,6 @@ def quantise(
     for transformers) or `auto`. `target` is one of TARGETS and changes nothing: these kernels saturate nowhere.
     Raises ConversionError where the result does not keep what its name says.
     """
-    from edgebench.converters.quantize import tflite_static  # it stands on this module
-
     if target not in TARGETS:
         raise ConversionError(f"unknown target {target}: known are {', '.join(TARGETS)}")
     content = source.read_bytes()
@@ -163,11 +155,6 @@ def choose_scope(content: bytes) -> str:
     return PRODUCTS if attention or layer_normalisation else AUTO
 
 
-def read_graph(content: bytes) -> Any:
-    """Return the flatbuffer as objects that can be changed."""
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-
-
 def _general_scales(content: bytes) -> bytes:
     """Return the graph with every addition and subtraction free of power-of-two scales."""
     model = read_graph(content)
@@ -185,37 +172,3 @@ def _dynamic() -> Any:
     for rule in rules:
         rule["op_config"]["min_weight_elements"] = MIN_WEIGHT_ELEMENTS
     return rules
-
-
-def static_rules(bits: int, scope: str) -> Any:
-    """Return the library's rules for integer activations of `bits` and int8 weights."""
-    manager = recipe_manager.RecipeManager()
-    for operation in (_OPERATION.ALL_SUPPORTED,) if scope == EVERY else _PRODUCT_OPERATIONS:
-        manager.add_static_config(regex=".*", operation_name=operation, activation_num_bits=bits, weight_num_bits=8)
-    return manager.get_quantization_recipe()
-
-
-def wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
-    """Widen a range so narrow that its scale would overflow the runtime's 32 bits (`relu6` at 6 / scale)."""
-    least = MIN_SCALE * (2**bits - 1)
-    if "min" not in found or np.max(found["max"] - found["min"]) >= least:
-        return found
-    return {**found, "min": np.minimum(found["min"], -least / 2), "max": np.maximum(found["max"], least / 2)}
-
-
-def apply_rules(content: bytes, rules: Any, ranges: Any) -> bytes:
-    """Return the graph quantised by the library's rules; raises ConversionError where it cannot be."""
-    try:
-        with _quiet():
-            work = quantizer.Quantizer(content, rules)
-            result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-    except (RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ConversionError(f"ai-edge-quantizer: {str(error).splitlines()[0][:300]}") from error
-    return bytes(result.quantized_model)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's progress bars off both streams."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield

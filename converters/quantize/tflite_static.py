@@ -14,7 +14,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 from edgebench.converters.quantize.choice import units
 from edgebench.converters.quantize.ranges import Observed, Range
-from edgebench.converters.quantize.tflite import apply_rules, read_graph, static_rules, wide_enough
+from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph, static_rules, wide_enough
 from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 

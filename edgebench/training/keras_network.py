@@ -15,6 +15,7 @@ from edgebench.errors import MissingExtraError, UsageError
 from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing
 from edgebench.training.bases import Base, Cnn
+from edgebench.training.keras_augmentation import augmentation_of
 from edgebench.training.settings import ALL, Training
 
 try:
@@ -27,32 +28,6 @@ except ModuleNotFoundError as error:
 
 SCRATCH_MOMENTUM = 0.9
 """Of batch normalisations that learn from nothing: 0.99 and 0.999 take thousands of steps to forget their start."""
-AUGMENTATION: dict[str, Callable[[], Any]] = {
-    "flip": lambda: layers.RandomFlip("horizontal"),
-    "rotation": lambda: layers.RandomRotation(0.1, fill_mode="nearest"),
-    "zoom": lambda: layers.RandomZoom(0.1, fill_mode="nearest"),
-    "contrast": lambda: layers.RandomContrast(0.2, value_range=(0, 255)),
-    "shift": lambda: layers.RandomTranslation(1 / 12, 1 / 12, fill_mode="nearest"),
-    "brightness": lambda: layers.RandomBrightness((-0.2, 0.2), value_range=(0, 255)),
-    "noise": lambda: _Noise(),
-}
-NOISE = 6.0
-
-
-class _Noise(layers.Layer):  # type: ignore[misc]  # keras carries no types here
-    """Normal noise on pixels 0..255; Keras' own GaussianNoise takes no deviation above 1. It is never saved."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seed_generator = keras.random.SeedGenerator()
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Return the images with noise while training."""
-        if not training:
-            return images
-        return images + keras.random.normal(
-            keras.ops.shape(images), 0.0, NOISE, dtype=images.dtype, seed=self.seed_generator
-        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +89,7 @@ def build(training: Training, base: Base, classes: int, mixed: bool) -> Network:
     for layer in _head(training, base, classes):
         answer, alone = layer(answer), layer(alone)
     model = keras.Model(pixels, answer, name=re.sub(r"[^A-Za-z0-9_.-]", "-", training.name or base.name))
-    augmentation = _augmentation(training, input_size(base))
+    augmentation = augmentation_of(training, input_size(base))
     raw = keras.Input(input_size(base))
     trainee = keras.Model(raw, model(augmentation(raw))) if augmentation else model
     return Network(model, trainee, augmentation, keras.Model(pixels, features), keras.Model(head_in, alone), trunk)
@@ -295,13 +270,6 @@ def _head(training: Training, base: Base, classes: int) -> list[Any]:
         found += [layers.Dropout(training.dropout), layers.Dense(width, "relu", name=f"dense-{index}")]
     last = layers.Dense(classes, "softmax", dtype="float32", name="classes")
     return [*found, layers.Dropout(training.dropout), last]
-
-
-def _augmentation(training: Training, shape: tuple[int, int, int]) -> Any | None:
-    if not training.augment:
-        return None
-    stages = [AUGMENTATION[name]() for name in training.augment]
-    return keras.Sequential([keras.Input(shape), *stages], name="augmentation")
 
 
 def _first_line(error: BaseException) -> str:
