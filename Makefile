@@ -26,8 +26,9 @@ check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 mutants: $(VENV)/.all  ## Put one-line faults into the judging code: does a unit test notice? (SAMPLE=0 for all of them)
 	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),10)
 
-docs: $(VENV)/.all  ## Write docs/commands.md from the commands
+docs: $(VENV)/.all  ## Write docs/commands.md from the commands, and docs/reading.md's figures from their table
 	$(BIN)/python -m edgebench.cli.reference > docs/commands.md
+	$(BIN)/python -m edgebench.cli.reading docs/reading.md
 
 dist: $(VENV)/.all  ## Build the source archive and the wheel into dist/
 	rm -rf dist

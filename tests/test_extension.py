@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgebench.cli import reading
 from edgebench.cli.reference import page
 
 PACKAGE = Path(__file__).parent / "extension_package"
@@ -95,3 +96,8 @@ def test_the_runtime_travels_with_the_runner(installed, tmp_path):
 
 def test_the_page_of_commands_is_fresh():
     assert (ROOT / "docs/commands.md").read_text() == page(), "make docs writes it"
+
+
+def test_the_page_of_figures_is_fresh():
+    text = (ROOT / "docs/reading.md").read_text()
+    assert text == reading.page(text), "make docs writes it"
