@@ -1,4 +1,4 @@
-"""The figures' part of docs/reading.md, from the table of figures: `python -m edgebench.cli.reading docs/reading.md`."""
+"""The figures of docs/reading.md, from their table: `python -m edgebench.cli.reading docs/reading.md`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgebench.results.figures import FIGURES
 
 HEAD = "## Every figure\n"
 ABOUT = """
-The columns of `report.csv` and the names in `--fail-if` and `--require`. Written by `make docs` from the table of figures.
+The columns of `report.csv` and the names in `--fail-if` and `--require`. Written by `make docs`.
 "depends on" is what must be equal before two of them are compared.
 
 | figure | unit | depends on | |
