@@ -146,7 +146,7 @@ def test_no_module_imports_itself_through_others():
 def test_no_folder_imports_itself_through_its_neighbours():
     """At every level: a folder is one thing to the files and folders beside it."""
     pairs = {(room(a, b), room(b, a)) for a, b in arrows() if not (a.startswith(f"{b}.") or b.startswith(f"{a}."))}
-    known = "edgebench.converters.sources"  # reads MODEL texts for keras/ and huggingface/, which ask it for names: split it
+    known = "edgebench.converters.sources"  # keras/ and huggingface/, which it asks, ask it for names: to be split
     assert not circles(pair for pair in pairs if pair[1] != known)
 
 
