@@ -11,7 +11,7 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from edgebench.records import EvaluationSet, Preprocessing
 
 FOR_EVALUATION = ("test", "val", "train")
 FOR_CALIBRATION = ("train", "val", "test")
+PIECE = 64  # images that are decoded before they are written
 RESAMPLE = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -218,7 +219,11 @@ def _decode_all(
         # Warning filters are the process's, not a thread's: set here, once, for all who decode.
         with raw.open("wb") as stream, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            decoded = pool.map(lambda item: _decode(dataset, item, preprocessing, size), dataset.items)
+            decoded = (
+                one
+                for piece in _pieces(dataset.items)  # not all at once: what is decoded waits in memory to be written
+                for one in pool.map(lambda item: _decode(dataset, item, preprocessing, size), piece)
+            )
             for done, (item, (digest, pixels)) in enumerate(zip(dataset.items, decoded, strict=True), 1):
                 if isinstance(pixels, str):
                     skipped.append(f"{item.name}: {pixels}")
@@ -244,6 +249,11 @@ def _decode_all(
         skipped=tuple(skipped),
     )
     write_json(folder / "set.json", {"record": record.__dict__, "labels": labels, "names": names})
+
+
+def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), PIECE):
+        yield items[start : start + PIECE]
 
 
 def _label_name(dataset: Dataset, item: Item) -> str:
@@ -273,5 +283,5 @@ def _write_npy(raw: Path, path: Path, shape: tuple[int, ...]) -> None:
     """Put the .npy header before raw uint8 rows, without holding them in memory."""
     with atomic_path(path) as temporary, temporary.open("wb") as out, raw.open("rb") as rows:
         np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        while chunk := rows.read(1 << 24):
+        while chunk := rows.read(1 << 20):
             out.write(chunk)

@@ -13,6 +13,7 @@ from edgebench.converters.trust import Trust
 from edgebench.errors import EdgebenchError
 from edgebench.files import atomic_path, sha256_file, sha256_json
 from edgebench.images.perturbations import VERSION, check_size, perturb
+from edgebench.images.stored import StoredRows
 from edgebench.pipeline.reference import perturbed_outputs
 from edgebench.pipeline.scoring import Exam
 from edgebench.records import Artifact, Perturbation, Preprocessing, to_dict
@@ -94,11 +95,14 @@ class PerturbedImages:
 
     def _make(self) -> None:
         assert self._exam.perturbation is not None
-        images = np.load(self._exam.data.images, mmap_mode="r", allow_pickle=False)
-        numbers = list(self._rows) or list(range(len(images)))
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), *images.shape[1:])}
-        with atomic_path(self._path) as temporary, temporary.open("wb") as stream:
+        with (
+            StoredRows(self._exam.data.images) as images,
+            atomic_path(self._path) as temporary,
+            temporary.open("wb") as stream,
+        ):
+            numbers = list(self._rows) or list(range(len(images)))
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), *images.shape[1:])}
             np.lib.format.write_array_header_1_0(stream, header)
             for start in range(0, len(numbers), PIECE):
                 piece = numbers[start : start + PIECE]
-                stream.write(perturb(np.asarray(images[piece]), self._exam.perturbation, piece).tobytes())
+                stream.write(perturb(images.take(piece), self._exam.perturbation, piece).tobytes())
