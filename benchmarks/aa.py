@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 from instrument import arguments, artifact, profile
 
-from edgebench.compare.gates import Pair, difference_of
+from edgebench.compare.pairs import pair
+from edgebench.compare.values import difference_of
 from edgebench.devices.local import LocalDevice
 from edgebench.measures.difference import Difference
 from edgebench.measures.stability import stability
@@ -61,7 +62,8 @@ def shown(difference: Difference) -> str:
 
 def judged(baseline: Result, candidate: Result) -> Difference | None:
     """Return what `compare` says of the two."""
-    return difference_of(Pair("", baseline, candidate))
+    (cell,) = pair([baseline], [candidate])
+    return difference_of(cell)
 
 
 def main() -> int:
