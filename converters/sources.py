@@ -98,7 +98,7 @@ def formats_of(source: Source) -> tuple[str, ...]:
 def _claimed(text: str) -> SourceReader | None:
     """Return the `source` module of another package that takes MODEL `text`; what edgebench reads stays its own."""
     path = Path(text)
-    own = path.suffix.lower() in OWN_SUFFIXES or (path / "saved_model.pb").exists()
+    own = path.suffix.lower() in OWN_SUFFIXES or exists(path / "saved_model.pb")
     if own or huggingface_source.looks_like(path):
         return None
     names = [name for name in registry.converters() if name not in registry.CONVERTERS]

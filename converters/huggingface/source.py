@@ -15,7 +15,7 @@ from edgebench.converters.huggingface.checkpoint import (
     open_checkpoint,
     trainer_checkpoints,
 )
-from edgebench.files import sha256_file
+from edgebench.files import exists, sha256_file
 from edgebench.records import Source
 
 HUB = "hf:"
@@ -46,7 +46,7 @@ def resolve(text: str, options: tuple[tuple[str, str], ...] = ()) -> Source:
 def looks_like(folder: Path) -> bool:
     """Whether the folder is meant as a Hugging Face checkpoint, whole or not."""
     names = (CONFIG, PROCESSOR, NESTED_PROCESSOR, SAFETENSORS, PICKLED, ADAPTER)
-    return any((folder / name).is_file() for name in names) or bool(trainer_checkpoints(folder))
+    return exists(folder) and (any((folder / name).is_file() for name in names) or bool(trainer_checkpoints(folder)))
 
 
 def locate(spec: str) -> Path:

@@ -70,7 +70,10 @@ def test_the_report_has_the_columns_in_their_order(profiled, tmp_path, edgebench
         assert row["status"] == "ok" and float(row["latency_ms_median"]) > 0 and int(row["peak_rss_bytes"]) > 1e6
         assert float(row["latency_ms_low"]) <= float(row["latency_ms_median"]) <= float(row["latency_ms_high"])
         assert row["latency_ms_p99"] == "" or float(row["latency_ms_p99"]) > 0
-    assert {p.name for p in (tmp_path / "report").iterdir()} == {f"report.{e}" for e in ("csv", "json", "md", "html")}
+    assert {p.name for p in (tmp_path / "report").iterdir()} == {
+        "flips.csv",
+        *(f"report.{e}" for e in ("csv", "json", "md", "html")),
+    }
 
 
 def test_json_is_json(converted, tmp_path, edgebench):

@@ -83,10 +83,8 @@ def test_every_layer_is_found_again(seen: dict[str, Explanation], precision: str
 
 
 def test_errors_add_up(seen: dict[str, Explanation]) -> None:
-    """With exact inputs a layer is hardly worse than in the network, and the last is worse there than by itself."""
+    """With exact inputs a layer is hardly worse than in the network."""
     layers = seen["int8"].layers
-    last = layers[-1]
-    assert last.alone is not None and last.alone.sqnr_db > last.accumulated.sqnr_db
     better = [one.alone is None or one.alone.sqnr_db >= one.accumulated.sqnr_db - 1 for one in layers]
     assert sum(better) >= 0.8 * len(better)
     assert all(layer.quantised for layer in layers if layer.kind in ("CONV_2D", "Conv"))

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edgebench.converters import sources
+from edgebench.converters.trust import NOTHING
 from edgebench.errors import ConversionError, EdgebenchError, UsageError
 from edgebench.images.evaluation import EvaluationImages, open_dataset
-from edgebench.pipeline import scoring
+from edgebench.pipeline import reference, scoring
 from edgebench.pipeline.scoring import Exam, image_size, make_exam, score_outputs
 from edgebench.records import LOGITS, PROBABILITIES, EvaluationSet, Preprocessing, Source, TensorSpec
 from tests.make import make_artifact
@@ -130,14 +132,13 @@ def source_model(monkeypatch):
     """A source model that is there, and the calls for its outputs."""
     asked = []
 
-    def predict(source, preprocessing, images, path):
+    def predict(source, preprocessing, images, folder, imports, out):
         asked.append((source, preprocessing, images))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, REFERENCE)
+        np.save(out, REFERENCE)
 
     now = SimpleNamespace(sha256="s", asked=asked)
-    monkeypatch.setattr(scoring, "reference_outputs", predict)
-    monkeypatch.setattr(scoring, "resolve", lambda *words: asked.append(words) or SimpleNamespace(sha256=now.sha256))
+    monkeypatch.setattr(reference, "_predict", predict)
+    monkeypatch.setattr(sources, "resolve", lambda *words: asked.append(words) or SimpleNamespace(sha256=now.sha256))
     return now
 
 
@@ -145,7 +146,7 @@ MODEL = make_artifact(
     input=NHWC,
     output=TensorSpec("y", (1, 3), "float32"),
     labels=(),
-    source=Source("keras", "/m.keras", "s", (("input_size", "5x7"), ("trust_lambda", "yes"))),
+    source=Source("keras", "/m.keras", "s", (("input_size", "5x7"),)),
 )
 
 
@@ -154,7 +155,7 @@ def test_an_exam_has_the_reference_of_exactly_these_pixels(photos, source_model,
     exam = make_exam(MODEL, rule, photos, tmp_path / "cache", None)
     assert exam.labels.tolist() == [1, 0, 2, 1] and np.load(exam.data.images).shape == (4, 5, 7, 3)
     assert exam.reference.tolist() == REFERENCE.tolist() and len(exam.reference_sha256) == 64
-    assert source_model.asked == [("/m.keras", "5x7", True), (MODEL.source, rule, exam.data.images)]
+    assert source_model.asked == [("/m.keras", "5x7", NOTHING), (MODEL.source, rule, exam.data.images)]
     make_exam(MODEL, rule, photos, tmp_path / "cache", None)
     assert len(source_model.asked) == 2  # kept
     scaled = dataclasses.replace(rule, scale=0.5)
@@ -162,7 +163,7 @@ def test_an_exam_has_the_reference_of_exactly_these_pixels(photos, source_model,
     other = dataclasses.replace(MODEL, source=dataclasses.replace(MODEL.source, options=(), spec="/n.keras"))
     make_exam(other, rule, photos, tmp_path / "cache", None)
     assert [entry[0] for entry in source_model.asked[2::2]] == ["/m.keras", "/n.keras"]
-    assert source_model.asked[4] == ("/n.keras", "", False)
+    assert source_model.asked[4] == ("/n.keras", "", NOTHING)
     assert len(list((tmp_path / "cache/references").glob("digits-????????????????.npy"))) == 3
 
 
@@ -177,10 +178,10 @@ def test_a_source_model_that_changed_is_no_reference(photos, source_model, tmp_p
 
 
 def test_a_source_model_that_fails_costs_the_reference_alone(photos, source_model, tmp_path, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise ConversionError("no reference outputs: out of memory")
 
-    monkeypatch.setattr(scoring, "reference_outputs", fail)
+    monkeypatch.setattr(reference, "_predict", fail)
     exam = make_exam(MODEL, Preprocessing("none"), photos, tmp_path, None)
     assert exam.reference_reason == "no reference outputs: out of memory" and exam.reference is None
 
