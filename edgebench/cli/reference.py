@@ -13,7 +13,7 @@ HEAD = "# Commands\n\nWritten by `make docs` from the commands themselves.\n"
 
 def page() -> str:
     """Return the page as Markdown; the same on every machine, whatever other packages are installed."""
-    return "\n".join([HEAD, *_sections(cli, click.Context(cli, info_name="edgebench"))])
+    return "\n".join([HEAD, *_sections(cli, click.Context(cli, info_name="edgebench", **cli.context_settings))])
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
