@@ -76,7 +76,7 @@ class Exams:
 
     def perturbed_images(self, exam: Exam, rows: Rows) -> PerturbedImages:
         """Return the images of a perturbed exam, to be made when they are needed."""
-        return PerturbedImages(exam, rows, self._cache / f"{threading.get_ident()}")
+        return PerturbedImages(exam, rows, self._cache)
 
     def _of(self, index: int, artifact: Artifact, preprocessing: Preprocessing) -> Exam:
         assert artifact.input is not None

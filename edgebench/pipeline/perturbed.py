@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 
 from edgebench.converters.trust import Trust
 from edgebench.errors import EdgebenchError
-from edgebench.files import atomic_path, sha256_file, sha256_json
+from edgebench.files import sha256_file, sha256_json
 from edgebench.images.perturbations import VERSION, check_size, perturb
 from edgebench.images.stored import StoredRows
+from edgebench.leftovers import held_folder
 from edgebench.pipeline.reference import perturbed_outputs
 from edgebench.pipeline.scoring import Exam
 from edgebench.records import Artifact, Perturbation, Preprocessing, to_dict
@@ -79,27 +81,27 @@ class PerturbedImages:
         self._exam, self._rows = exam, rows
         decided_by = [exam.data.record.pixels_sha256, list(rows), to_dict(exam.perturbation), VERSION]
         self.sha256 = sha256_json(decided_by)
-        self._path = cache / "perturbed" / f"{self.sha256[:16]}.npy"
+        self._cache, self._path = cache, Path()
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> PerturbedImages:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._path.unlink(missing_ok=True)
+        self._stack.close()
 
     def path(self) -> Path:
-        """Return where they are."""
-        if not self._path.exists():
-            self._make()
+        """Return where they are; a process that is killed leaves them to the next one, which removes them."""
+        if self._path == Path():
+            self._cache.mkdir(parents=True, exist_ok=True)
+            made = self._stack.enter_context(held_folder(self._cache)) / f"{self.sha256[:16]}.npy"
+            self._make(made)
+            self._path = made
         return self._path
 
-    def _make(self) -> None:
+    def _make(self, path: Path) -> None:
         assert self._exam.perturbation is not None
-        with (
-            StoredRows(self._exam.data.images) as images,
-            atomic_path(self._path) as temporary,
-            temporary.open("wb") as stream,
-        ):
+        with StoredRows(self._exam.data.images) as images, path.open("wb") as stream:
             numbers = list(self._rows) or list(range(len(images)))
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), *images.shape[1:])}
             np.lib.format.write_array_header_1_0(stream, header)

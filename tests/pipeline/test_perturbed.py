@@ -49,7 +49,7 @@ class Watching(Counting):
     def run(self, job, progress):
         if job.kind == "accuracy":
             self.pixels.append((job.cell, np.load(job.images)))
-            self.beside = max(self.beside, len(list(self.cache.glob("**/perturbed/*.npy"))))
+            self.beside = max(self.beside, len(list(self.cache.glob(".edgebench-tmp-*/*.npy"))))
         return super().run(job, progress)
 
 
@@ -71,7 +71,7 @@ def test_every_artifact_sees_the_same_perturbed_pixels(whole):
     assert all((a == b).all() for a, b in zip(of["one"], of["two"], strict=True))
     clean, noisy = of["one"][0].astype(int), of["one"][1].astype(int)
     assert 20 < np.abs(noisy - clean).mean() < 40
-    assert device.beside == 1 and not list((out / "cache").glob("**/perturbed/*.npy"))
+    assert device.beside == 1 and not list((out / "cache").glob(".edgebench-tmp-*/*.npy"))
     untouched, zero = results["one"].evaluations[:2]
     assert zero.accuracy.top1_correct == untouched.accuracy.top1_correct and zero.accuracy.classes is None
     assert untouched.accuracy.classes is not None and untouched.outputs and not zero.outputs
