@@ -86,6 +86,7 @@ def runs() -> Any:
 SHARED = ("converted", "small_keras", "trains")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tell the workers which tests belong together: those of a device, of a shared fixture, of a file."""
     for item in items:
