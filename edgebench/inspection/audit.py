@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgebench.inspection.graph import Graph, Node
+from edgebench.inspection.graph import LIMITS, Graph, Node
 
 FLOAT = ("float32", "float16", "float64")
 NARROW = ("int8", "uint8", "int4", "uint4")
@@ -237,10 +237,9 @@ def _counted(kinds: Iterable[str]) -> dict[str, int]:
 
 def broken_tensors(graph: Graph) -> list[str]:
     """Say which tensors no converter writes: stored values that are not numbers, impossible scales and zero points."""
-    bounds = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535)}
     found = []
     for tensor in graph.tensors.values():
-        low, high = bounds.get(tensor.dtype, (-math.inf, math.inf))
+        low, high = LIMITS.get(tensor.dtype, (-math.inf, math.inf))
         if not tensor.sane:
             found.append(f"{tensor.name} holds values that are not numbers")
         elif any(not (math.isfinite(scale) and scale > 0) for scale in tensor.scales):

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535)}
+"""What an integer of a quantised tensor can be."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -28,6 +31,14 @@ class Tensor:
     def constant(self) -> bool:
         """Whether the file holds its values."""
         return self.stored_bytes > 0
+
+    @property
+    def holds(self) -> tuple[float, float]:
+        """The real values between which it can lie; infinite where it is not quantised with one scale."""
+        if len(self.scales) != 1 or self.dtype not in LIMITS:
+            return -math.inf, math.inf
+        low, high = ((edge - self.zero_points[0]) * self.scales[0] for edge in LIMITS[self.dtype])
+        return low, high
 
     @property
     def elements(self) -> int:

@@ -18,7 +18,6 @@ from edgebench.inspection.graph import Graph, Node
 from edgebench.inspection.layers.figures import Floats
 
 CHANNELS = 1  # axis
-LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535)}
 
 
 class Taps:
@@ -56,11 +55,7 @@ class Taps:
         settled = _settled(self._graph, node.outputs[0])
         if settled == node.outputs[0]:
             return -np.inf, np.inf
-        tensor = self._graph.tensors[self._graph.producers[settled].inputs[0]]
-        if len(tensor.scales) != 1 or tensor.dtype not in LIMITS:
-            return -np.inf, np.inf
-        low, high = ((edge - tensor.zero_points[0]) * tensor.scales[0] for edge in LIMITS[tensor.dtype])
-        return low, high
+        return self._graph.tensors[self._graph.producers[settled].inputs[0]].holds
 
 
 def parse(content: bytes) -> Any:

@@ -16,7 +16,6 @@ from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input
 
 CHANNELS = -1  # axis
-LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
 class Taps:
@@ -44,11 +43,7 @@ class Taps:
 
     def holds(self, node: Node) -> tuple[float, float]:
         """Return the real values between which a node's output can lie; infinite where it is not quantised."""
-        tensor = self._graph.tensors[node.outputs[0]]
-        if len(tensor.scales) != 1 or tensor.dtype not in LIMITS:
-            return -np.inf, np.inf
-        low, high = LIMITS[tensor.dtype]
-        return tuple((edge - tensor.zero_points[0]) * tensor.scales[0] for edge in (low, high))  # type: ignore[return-value]
+        return self._graph.tensors[node.outputs[0]].holds
 
 
 def parse(content: bytes) -> Any:
