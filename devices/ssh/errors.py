@@ -31,7 +31,9 @@ def explain(
     if not greeted and (code not in (SSH_FAILED, None) or not lines):
         return _never_started(config, code, last, heard), code != SSH_FAILED
     if code == SSH_FAILED or code is None or code < 0:
-        return f"the connection to {config.name} ({config.address}) broke or could not be made: {last}", False
+        # A login that dies by a signal gives ssh's own code too: what it printed may be all that is in `last`.
+        hint = "" if greeted else f"; if the login printed that, {_try_it(config)}"
+        return f"the connection to {config.name} ({config.address}) broke or could not be made: {last}{hint}", False
     return f"the agent on {config.name} ended with exit code {code}: {last}", True
 
 
@@ -96,7 +98,7 @@ def _known_failure(config: DeviceConfig, said: str, code: int | None) -> tuple[s
 def _never_started(config: DeviceConfig, code: int | None, last: str, heard: str) -> str:
     """Say why the agent never greeted: the login did not start it, or its Python could not."""
     printed = f" It printed {heard!r}." if heard else ""
-    advice = f"try `ssh {config.address} {config.python} -V`"
+    advice = _try_it(config)
     if any(words in last for words in EATEN):
         return f"the agent on {config.name} got other words than edgebench sent: {READS}.{printed}"
     if code == NOT_EXECUTABLE:
@@ -116,3 +118,7 @@ def _never_started(config: DeviceConfig, code: int | None, last: str, heard: str
 
 def _known_name(config: DeviceConfig) -> str:
     return f"[{config.host}]:{config.port}" if config.port else config.host
+
+
+def _try_it(config: DeviceConfig) -> str:
+    return f"try `ssh {config.address} {config.python} -V`"

@@ -31,10 +31,13 @@ class LocalSshd:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
         shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
         Path("/run/sshd").mkdir(exist_ok=True) if os.geteuid() == 0 else None
+        # An empty home: what the login files of whoever runs the tests print is no part of them.
+        (folder / "login").mkdir(exist_ok=True)
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {folder}/host_key\nPidFile none\nStrictModes no\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nUsePAM no\nUseDNS no\n"
             f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"
+            f"SetEnv HOME={folder}/login\n"
         )
         self.ssh_config = self._write_client("ssh_config", self.port)
         self._process = subprocess.Popen(

@@ -51,6 +51,7 @@ def test_a_login_that_prints_or_reads_a_line_does_no_harm(board, tmp_path, scrip
         ('echo "This account is currently not available."; exit 1', "It printed 'This account is currently not"),
         ("exit 0", "its login may allow no commands"),
         ("kill -SEGV $$", "before it said anything: try `ssh board"),
+        ("echo no quota >&2; kill -SEGV $$", "could not be made: no quota; if the login printed that, try `ssh board"),
         ('exec "/dev/null"', "cannot be run"),
     ],
 )
