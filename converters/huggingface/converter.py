@@ -120,7 +120,7 @@ def _input(
     own: Preprocessing | None = None
     if given is None or checkpoint.processor is not None:
         try:
-            own, height, width = _own_rule(checkpoint, size, channels)
+            own, height, width = own_rule(checkpoint, size, channels)
             size = height, width
         except UsageError:
             if given is None:
@@ -136,8 +136,11 @@ def _input(
     return preprocessing, size[0], size[1]
 
 
-def _own_rule(checkpoint: Checkpoint, size: tuple[int, int] | None, channels: int) -> tuple[Preprocessing, int, int]:
-    """What the checkpoint says of its images: timm's in config.json, transformers' in its processor file."""
+def own_rule(checkpoint: Checkpoint, size: tuple[int, int] | None, channels: int) -> tuple[Preprocessing, int, int]:
+    """Return what the checkpoint says of its images, and their height and width.
+
+    timm's is in config.json, transformers' in its processor file; `size` is the network's where the file has none.
+    """
     if is_timm(checkpoint.config):
         timm = read_timm(checkpoint.config, checkpoint.folder)
         return describe_timm(timm, checkpoint.folder), timm.input_size[1], timm.input_size[2]

@@ -40,6 +40,11 @@ class TimmClassifier(torch.nn.Module):  # type: ignore[misc]  # torch carries no
             id2label=dict(enumerate(config.labels)),
         )
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, as transformers' models say it."""
+        return next(self.parameters()).device
+
     def forward(self, pixel_values: torch.Tensor) -> SimpleNamespace:
         """Return the logits as transformers does."""
         return SimpleNamespace(logits=self.model(pixel_values))
@@ -53,8 +58,8 @@ class TimmClassifier(torch.nn.Module):  # type: ignore[misc]  # torch carries no
         return copy
 
 
-def read_timm_network(checkpoint: Checkpoint, config: TimmConfig) -> TimmClassifier:
-    """Build the model and load its weights.
+def read_timm_network(checkpoint: Checkpoint, config: TimmConfig, fresh: bool = False) -> TimmClassifier:
+    """Build the model and load its weights, or leave it with `fresh` random ones.
 
     Raises UsageError where timm does not know it, or the weights do not fit it one by one.
     """
@@ -70,10 +75,10 @@ def read_timm_network(checkpoint: Checkpoint, config: TimmConfig) -> TimmClassif
     if config.input_size[0] != 3:
         arguments["in_chans"] = config.input_size[0]
     try:
-        weights = _weights(checkpoint)
-        pretrained["state_dict"] = weights
+        if not fresh:
+            pretrained["state_dict"] = _weights(checkpoint)
         model = timm.create_model(
-            config.architecture, pretrained=True, pretrained_cfg=pretrained, exportable=True, **arguments
+            config.architecture, pretrained=not fresh, pretrained_cfg=pretrained, exportable=True, **arguments
         )
     except UsageError:
         raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgebench.converters.huggingface.checkpoint import CONFIG, PROCESSOR, open_checkpoint
 from edgebench.converters.huggingface.source import locate
+from edgebench.converters.huggingface.timm_config import is_timm
 from edgebench.errors import MissingExtraError, UsageError
 from edgebench.training.job import Job
 
@@ -70,6 +71,8 @@ class Whole(torch.nn.Module):  # type: ignore[misc]
 
 def heads_of(network: Any) -> dict[str, Any]:
     """Return the classifiers at the end of a network by their names. Raises UsageError where none is known."""
+    if hasattr(network, "reparameterised"):
+        return dict(_timm().timm_heads(network))
     for names in HEADS:
         found = {name: getattr(network, name, None) for name in names}
         if all(isinstance(module, torch.nn.Module) for module in found.values()):
@@ -89,7 +92,7 @@ def build(job: Job) -> Any:
     }
     torch.manual_seed(job.training.seed)
     try:
-        network = _pretrained(folder, labels) if job.base.pretrained else _fresh(folder, labels)
+        network = _build(folder, labels, not job.base.pretrained)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"cannot train {folder}: {reason}") from error
@@ -100,6 +103,19 @@ def build(job: Job) -> Any:
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
     return network
+
+
+def _build(folder: Path, labels: dict[str, Any], fresh: bool) -> Any:
+    checkpoint = open_checkpoint(folder)
+    if is_timm(checkpoint.config):
+        return _timm().build_timm(checkpoint, labels["num_labels"], fresh)
+    return _fresh(folder, labels) if fresh else _pretrained(folder, labels)
+
+
+def _timm() -> Any:
+    from edgebench.training import timm_network  # timm is an extra of its own
+
+    return timm_network
 
 
 def _fresh(folder: Path, labels: dict[str, Any]) -> Any:
@@ -122,13 +138,16 @@ def _pretrained(folder: Path, labels: dict[str, Any]) -> Any:
     )
 
 
-def save(network: Any, source: Path, folder: Path) -> None:
-    """Write the checkpoint with the processor of `source`, beside it first, then moved file by file."""
-    temporary = folder / ".checkpoint.tmp"
+def save(network: Any, job: Job, folder: Path) -> None:
+    """Write the checkpoint with its base's processor, beside it first, then moved file by file."""
+    source, temporary = open_checkpoint(locate(job.base.checkpoint)), folder / ".checkpoint.tmp"
     try:
-        with quiet():
-            network.save_pretrained(temporary)
-        shutil.copyfile(source / PROCESSOR, temporary / PROCESSOR)
+        if is_timm(source.config):
+            _timm().save_timm(network, job.data.classes, temporary)
+        else:
+            with quiet():
+                network.save_pretrained(temporary)
+            shutil.copyfile(source.folder / PROCESSOR, temporary / PROCESSOR)
         for file in sorted(temporary.iterdir(), key=lambda file: file.name == CONFIG):
             file.replace(folder / file.name)
     finally:

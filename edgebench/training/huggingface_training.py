@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.converters.huggingface.checkpoint import open_checkpoint
-from edgebench.converters.huggingface.preprocessing import describe
 from edgebench.converters.huggingface.source import locate
 from edgebench.errors import EdgebenchError, MissingExtraError
 from edgebench.records import EpochRecord, PhaseRecord, Preprocessing
@@ -29,7 +28,8 @@ try:
     import torch
     import transformers
 
-    from edgebench.converters.huggingface.network import quiet, read_processor
+    from edgebench.converters.huggingface.converter import own_rule
+    from edgebench.converters.huggingface.network import quiet
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "torch", "huggingface", "training a Hugging Face checkpoint") from error
 
@@ -41,7 +41,7 @@ def input_of(training: Training, base: Base) -> tuple[Preprocessing, tuple[int, 
     channels = int(checkpoint.config.get("num_channels") or 3)
     size = checkpoint.config.get("image_size")
     square = (size, size) if isinstance(size, int) else None
-    preprocessing, height, width = describe(read_processor(checkpoint), square, channels)
+    preprocessing, height, width = own_rule(checkpoint, square, channels)
     return preprocessing, (height, width, channels)
 
 
@@ -82,7 +82,7 @@ class _Fitting:
             raise EdgebenchError("stopped before the first epoch was through: there is nothing to keep")
         self._load_best()
         return Fit(
-            save=lambda folder: save(self._network, locate(job.base.checkpoint), folder),
+            save=lambda folder: save(self._network, job, folder),
             probabilities=self._outputs(job.judged),
             history=tuple(course.history),
             phases=tuple(course.phases),

@@ -83,6 +83,7 @@ def check(training: Training) -> None:
         raise UsageError(f"--head {','.join(map(str, training.head))}: expected widths such as 256 or 256,64")
     if training.optimizer == "adam" and training.weight_decay:
         raise UsageError("--weight-decay with adam is what adamw does: say --optimizer adamw")
+    _check_copies(training)
     _check_fine_tune(training.fine_tune, base)
     if base.kind == HUGGINGFACE:
         _check_checkpoint(training)
@@ -97,6 +98,19 @@ def _check_checkpoint(training: Training) -> None:
         )
     if training.dropout != Training.dropout:
         raise UsageError("--dropout does not go with a checkpoint, whose config.json says its own: set it there")
+
+
+def _check_copies(training: Training) -> None:
+    """Say where a number of copies would be passed over: they exist only where augmented features are kept."""
+    if training.copies == Training.copies:
+        return
+    if not training.augment:
+        raise UsageError("--copies counts augmented copies of each image: say what changes them with --augment")
+    if not training.cache_features or training.parsed.kind == HUGGINGFACE or not training.parsed.pretrained:
+        raise UsageError(
+            "--copies goes with the cached features of a frozen Keras base; this training augments each image anew in "
+            "every epoch: leave it out"
+        )
 
 
 def _check_fine_tune(layers: str, base: Base) -> None:

@@ -8,10 +8,13 @@ import pytest
 torch = pytest.importorskip("torch")
 from safetensors.numpy import load_file  # noqa: E402
 
+from edgebench.converters.huggingface.checkpoint import open_checkpoint  # noqa: E402
+from edgebench.converters.huggingface.converter import own_rule  # noqa: E402
 from edgebench.errors import UsageError  # noqa: E402
 from edgebench.training.huggingface_augmentation import augmented  # noqa: E402
 from edgebench.training.settings import AUGMENTATIONS, Training, check  # noqa: E402
 from tests.models.huggingface import checkpoint  # noqa: E402
+from tests.models.timm_models import timm_checkpoint  # noqa: E402
 
 SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.01, "device": "cpu", "patience": 0}
 
@@ -100,12 +103,31 @@ def test_a_network_with_a_teacher_has_both_heads_trained(loose, trains, tmp_path
     assert changed == {f"{head}_classifier.{part}" for head in ("cls", "distillation") for part in ("weight", "bias")}
 
 
+def test_a_timm_checkpoint_gets_a_head_in_timms_own_form(loose, trains, tmp_path):
+    base = timm_checkpoint("mobilenetv4_conv_small", tmp_path / "timm", transformers_form=True)
+    settings = {**SETTINGS, "epochs": 1, "base": str(base), "data": str(loose)}
+    cached = trains(Training(**settings), tmp_path / "cached")
+    plain = trains(Training(**settings, cache_features=False), tmp_path / "plain")
+    before, after, other = open_checkpoint(base), open_checkpoint(cached.path), load(plain.path)
+    assert own_rule(after, None, 3) == own_rule(before, None, 3)
+    assert after.config["label_names"] == ["0-zero", "1-one", "4-four"] and "model_type" not in after.config
+    ones, zeros = load(cached.path), load(base, "timm_model.")
+    assert {n for n in zeros if not np.array_equal(ones[n], zeros[n])} == {"classifier.weight", "classifier.bias"}
+    assert ones["classifier.bias"].shape == (3,) and max(np.abs(ones[n] - other[n]).max() for n in ones) < 1e-3
+
+
+def load(folder, prefix=""):
+    return {n.removeprefix(prefix): value for n, value in load_file(folder / "model.safetensors").items()}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"head": (8,)}, "--head does not go with a checkpoint, whose format fixes its last layer: leave it out"),
         ({"dropout": 0.5}, "--dropout does not go with a checkpoint, whose config.json says its own"),
         ({"fine_tune": "3"}, "by its head alone or whole: say all"),
+        ({"copies": 2}, "--copies counts augmented copies of each image: say what changes them with --augment"),
+        ({"copies": 2, "augment": ("flip",)}, "this training augments each image anew in every epoch: leave it out"),
         ({"weight_decay": 0.1}, "with adam is what adamw does: say --optimizer adamw"),
     ],
 )
