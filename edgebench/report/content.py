@@ -19,6 +19,7 @@ from edgebench.results.figures import Row
 from edgebench.results.findings import Finding, findings
 from edgebench.results.rows import with_subjects
 from edgebench.results.together import by_conditions, rows_together
+from edgebench.results.verdict import ShipVerdict, ship_verdicts
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Report:
     results: tuple[Result, ...]  # in the order of the rows, which are one an evaluation
     rows: tuple[Row, ...]
     groups: tuple[Group, ...]
+    verdicts: tuple[ShipVerdict, ...]  # which file to ship, a subject and set of conditions each
     findings: tuple[Finding, ...]
     differences: tuple[Difference, ...]
     replaced: tuple[str, ...]  # results left out because a newer one is here, in words
@@ -73,6 +75,7 @@ def build_report(results: Sequence[Result], rejected: Sequence[str] = (), margin
         results=tuple(kept),
         rows=rows,
         groups=groups,
+        verdicts=tuple(one for group in groups for one in ship_verdicts(group.conditions, group.rows)),
         findings=tuple(found for group in groups for found in findings(group.conditions, group.rows)),
         differences=differences(kept),
         replaced=tuple(_left_out(result) for result in replaced),

@@ -15,6 +15,8 @@ Figure = Callable[[Row], "float | None"]
 KEPT = "with no loss shown"
 MEMORY_RESOLUTION_BYTES = 2_000_000  # what two processes of the same artifact may differ by
 
+MUCH_SLOWER = 2.0  # from here on a superlative of size or memory says what it costs in time
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -83,13 +85,15 @@ def tied_fastest(rows: Sequence[Row]) -> list[Row]:
 
 
 def tied_lightest(rows: Sequence[Row]) -> list[Row]:
-    """Return the ok rows whose peak memory cannot be told from the lowest."""
+    """Return the ok rows whose peak memory cannot be told from the lowest: first that one, or one certainly faster."""
     first = best(rows, lambda row: row.peak_rss_bytes)
     if first is None or first.peak_rss_bytes is None:
         return []
     limit = first.peak_rss_bytes + MEMORY_RESOLUTION_BYTES
-    others = [row for row in rows if row is not first and row.ok and row.peak_rss_bytes is not None]
-    return [first, *(row for row in others if (row.peak_rss_bytes or 0) <= limit)]
+    tied = [row for row in rows if row.ok and row.peak_rss_bytes is not None and row.peak_rss_bytes <= limit]
+    quick = tied_fastest(tied)
+    lead = first if not quick or any(row is first for row in quick) else quick[0]
+    return [lead, *(row for row in tied if row is not lead)]
 
 
 def _fastest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[Finding]:
@@ -129,6 +133,7 @@ def _small(where: Conditions, subject: str, rows: Sequence[Row], first: Row, kin
     parts = []
     if base and base.size_bytes and first.size_bytes:
         parts.append(f"{percent(first.size_bytes / base.size_bytes, 0)} of {base.variant}")
+    parts += [] if where.emulated else _slow_words(first, rows)
     parts.append(_accuracy_words(first))
     return Finding(where, subject, kind, title, first.variant, size(first.size_bytes), "; ".join(parts))
 
@@ -139,8 +144,18 @@ def _lightest(where: Conditions, subject: str, rows: Sequence[Row]) -> Iterator[
         first, *others = tied
         parts = [f"{size(first.model_rss_bytes)} of it the model's"] if first.model_rss_bytes is not None else []
         parts += [f"not told apart from {', '.join(row.variant for row in others)}"] if others else []
+        parts += _slow_words(first, rows)
         figure = size(first.peak_rss_bytes)
         yield Finding(where, subject, "lightest", "Least memory", first.variant, figure, "; ".join(parts))
+
+
+def _slow_words(row: Row, rows: Sequence[Row]) -> list[str]:
+    """Say what a superlative costs in time, where that is much."""
+    quickest = best(rows, lambda one: one.latency_ms_median)
+    if quickest is None or not quickest.latency_ms_median or not row.latency_ms_median:
+        return []
+    times = row.latency_ms_median / quickest.latency_ms_median
+    return [f"{ratio(times)} the time of {quickest.variant}"] if times >= MUCH_SLOWER else []
 
 
 def _accuracy_words(row: Row) -> str:

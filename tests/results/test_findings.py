@@ -53,6 +53,12 @@ def test_memory_is_not_ranked_finer_than_it_is_measured():
         "60.0 MB",
         "20.0 MB of it the model's; not told apart from onnx:float32",
     )
+    slow = make_result(variant="onnx:float32", latency_ms=164.0, memory_mb=59.6)
+    assert found([make_result(memory_mb=60.0), slow])["lightest"][0] == "tflite:float32"
+    slow = make_result(variant="onnx:float32", latency_ms=164.0, memory_mb=50.0, artifact={"size_bytes": 90})
+    items = found([make_result(memory_mb=60.0), slow])
+    assert items["lightest"][2].endswith("; 82x the time of tflite:float32")
+    assert items["smallest_kept"][2].startswith("82x the time of tflite:float32; ")
     items = found([make_result(memory_mb=60.0), make_result(variant="onnx:float32", memory_mb=62.5)])
     assert items["lightest"][2] == "20.0 MB of it the model's"
 
