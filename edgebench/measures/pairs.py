@@ -62,12 +62,9 @@ def model_pairs(models: Sequence[Answered]) -> list[ModelPair]:
 
 def pareto(costs: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
     """Return the names that no other one equals or beats in every cost and beats in one; less is better."""
-    return tuple(
-        name
-        for name, own in costs.items()
-        if not any(
-            all(b <= a for a, b in zip(own, other, strict=True)) and any(b < a for a, b in zip(own, other, strict=True))
-            for key, other in costs.items()
-            if key != name
-        )
-    )
+    front: list[tuple[float, ...]] = []
+    for own in sorted({tuple(cost) for cost in costs.values()}):  # who beats another comes before it
+        if not any(all(b <= a for a, b in zip(own, other, strict=True)) for other in front):
+            front.append(own)
+    best = set(front)
+    return tuple(name for name, cost in costs.items() if tuple(cost) in best)

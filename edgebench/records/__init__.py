@@ -98,4 +98,13 @@ __all__ = [
 
 def to_dict(record: Any) -> dict[str, Any]:
     """Return the record as JSON-ready values (tuples become lists when written)."""
-    return dataclasses.asdict(record)
+    return {name: _plain(value) for name, value in record.__dict__.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Do what `dataclasses.asdict` does, which copies thousands of samples one by one: what cannot change is shared."""
+    if isinstance(value, tuple):
+        return value if not value or isinstance(value[0], (int, float, str)) else tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return to_dict(value) if dataclasses.is_dataclass(value) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -61,13 +61,15 @@ class Report:
     curves: tuple[Curve, ...] = ()  # accuracy by severity of each artifact
 
 
-def build_report(results: Sequence[Result], rejected: Sequence[str] = (), margin: float = MARGIN) -> Report:
+def build_report(results: Iterable[Result], rejected: Sequence[str] = (), margin: float = MARGIN) -> Report:
     """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences.
 
-    `margin` is what counts as a drop: the verdicts tell it apart from none.
+    `margin` is what counts as a drop: the verdicts tell it apart from none. Results are taken one by one and kept
+    without their samples; `rejected` is read when the last has come.
     """
-    kept, replaced = newest_only(results)
-    rows = tuple(with_subjects(rows_together([one for result in kept for one in derive(result)], margin)))
+    derived = {id(found[0].result): found for found in (derive(result, alone=False) for result in results)}
+    kept, replaced = newest_only(found[0].result for found in derived.values())
+    rows = tuple(with_subjects(rows_together([one for result in kept for one in derived[id(result)]], margin)))
     found = tuple(curves(rows))
     groups = tuple(Group(where, tuple(mine)) for where, mine in by_conditions(_unperturbed(rows)).items())
     return Report(

@@ -14,6 +14,9 @@ from edgebench.results.together import same_images
 from edgebench.units import points
 
 WORST_CLASSES = 3
+MOST_TABLES = 30
+"""Every pair of ten models is 45 lines; a thousand such tables nobody reads."""
+MOST_NAMES = 12
 
 
 def shift_text(shift: Shift | None) -> str:
@@ -88,9 +91,17 @@ def class_section(rows: Sequence[Row]) -> Section | None:
 
 def pair_section(rows: Sequence[Row]) -> Section | None:
     """Compare every pair of models on the same images, variant by variant."""
-    tables, brief = [], []
-    for device, variant in dict.fromkeys((row.device, row.variant) for row in rows):
-        mine = [row for row in rows if (row.device, row.variant) == (device, variant) and row.ok and _right(row)]
+    tables: list[TextTable] = []
+    brief: list[str] = []
+    places: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.ok and _right(row):
+            places.setdefault((row.device, row.variant), []).append(row)
+    left_out = 0
+    for (device, variant), mine in places.items():
+        if len(tables) == MOST_TABLES:
+            left_out += len(mine) > 1
+            continue
         pairs = _pairs_on_same_images(mine)
         if pairs:
             lines = tuple(_pair_line(pair) for pair in pairs)
@@ -104,8 +115,10 @@ def pair_section(rows: Sequence[Row]) -> Section | None:
         "Paired on the same images; p adjusted over the pairs of a table (Holm). 'Apart' is the mean absolute "
         "difference of the precision per class, in points."
     )
+    if left_out:
+        caption += f" {left_out} more tables are left out: report fewer devices to see them."
     if front:
-        caption += f" Nobody beats these in accuracy, latency, size and memory at once: {', '.join(front)}."
+        caption += f" Nobody beats these in accuracy, latency, size and memory at once: {_listed(front)}."
     return Section("pairs", "Model against model", caption, tuple(tables), tuple(brief[:6]))
 
 
@@ -132,6 +145,11 @@ def set_section(rows: Sequence[Row]) -> Section | None:
         "on this set beyond what it loses on the main one, with its 95 % interval."
     )
     return Section("sets", "On other images", caption, (TextTable("", head, tuple(lines)),))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _right(row: Row) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from edgebench import __version__
-from edgebench.measures.latency import latency_summary
-from edgebench.records import Result, to_dict
+from edgebench.records import to_dict
 from edgebench.report.classes import class_values
 from edgebench.report.content import Report
 from edgebench.report.section import Section
 from edgebench.results.conditions import environment
+from edgebench.results.derived import Derived
 from edgebench.results.figure import Unit
 from edgebench.results.figures import COLUMNS, FIGURES, Row
 from edgebench.results.rows import values
@@ -42,7 +42,15 @@ def csv_text(report: Report) -> str:
 
 def json_text(report: Report) -> str:
     """Return report.json: the rows, what they were derived from without the raw samples, and every caveat."""
-    return json.dumps(json_value(report), indent=1, allow_nan=False) + "\n"
+    parts = (f"{json.dumps(key)}: {_lines(value)}" for key, value in json_value(report).items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    """Return JSON with one line an item: thousands of results are written in seconds, and a reader can still search."""
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, allow_nan=False)
+    return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
 
 
 def json_value(report: Report) -> dict[str, Any]:
@@ -52,7 +60,7 @@ def json_value(report: Report) -> dict[str, Any]:
         "edgebench": __version__,
         "created": report.created,
         "rows": [values(row) for row in report.rows],
-        "results": [_result(result) for result in report.results],
+        "results": [_result(derived) for derived in {id(row.of.result): row.of for row in report.rows}.values()],
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
         "differences": [dataclasses.asdict(difference) for difference in report.differences],
         "replaced": list(report.replaced),
@@ -70,8 +78,8 @@ def _section(section: Section) -> dict[str, Any]:
     return {"key": section.key, "title": section.title, "caption": section.caption, "tables": tables}
 
 
-def _result(result: Result) -> dict[str, Any]:
-    latency = latency_summary(result.runs)
+def _result(derived: Derived) -> dict[str, Any]:
+    result, latency = derived.result, derived.latency
     return {
         "artifact": to_dict(result.artifact),
         "device": result.device,

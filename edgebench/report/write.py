@@ -11,7 +11,7 @@ from edgebench.files import write_bytes
 from edgebench.measures.significance import MARGIN
 from edgebench.report.content import Report, build_report
 from edgebench.report.flips import flips_csv
-from edgebench.results.load import load_results
+from edgebench.results.load import read_results
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ def read_report(folders: Sequence[Path], margin: float = MARGIN) -> Report:
     Raises UsageError where a folder does not exist or none of them holds a readable result.
     """
     rejected: list[str] = []
-    results = load_results(folders, lambda error: rejected.append(str(error)))
-    if not results:
+    report = build_report(read_results(folders, lambda error: rejected.append(str(error))), rejected, margin)
+    if not report.results:
         places = ", ".join(str(folder) for folder in folders)
         why = f": {rejected[0]}" if rejected else ": run `edgebench profile` first, or name the folder it wrote to"
         raise UsageError(f"no results in {places}{why}")
-    return build_report(results, rejected, margin)
+    return report
 
 
 def write_report(folders: Sequence[Path], out: Path) -> ReportPaths:

@@ -46,8 +46,10 @@ class CorruptionErrors:
 def curves(rows: Sequence[Row]) -> list[Curve]:
     """Gather the perturbed rows of a report into curves, artifacts in the order of their main rows."""
     found = []
-    for result in {id(row.of.result): row.of.result for row in rows}.values():
-        mine = [row for row in rows if row.of.result is result]
+    by_result: dict[int, list[Row]] = {}
+    for row in rows:
+        by_result.setdefault(id(row.of.result), []).append(row)
+    for mine in by_result.values():
         main = next((row for row in mine if not row.perturbation), None)
         if main is None:
             continue

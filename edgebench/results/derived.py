@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from edgebench.measures.memory import MemorySummary, memory_summary
 from edgebench.measures.outputs import unpack
 from edgebench.measures.per_class import ClassLoss, class_losses
 from edgebench.measures.robustness import Answers, Shift, extra_drop, extra_drop_on_others
+from edgebench.measures.significance import Verdict
 from edgebench.measures.stability import StabilityVerdict, stability
 from edgebench.measures.stages import Stages, stages
 from edgebench.measures.summary import AccuracySummary, verdicts_of
@@ -45,15 +47,21 @@ class Derived:
         return self.evaluation.accuracy if self.evaluation else None
 
 
-def derive(result: Result) -> tuple[Derived, ...]:
-    """Return the figures of each evaluation of a result, or one without an evaluation where it has none."""
+def derive(result: Result, alone: bool = True) -> tuple[Derived, ...]:
+    """Return the figures of each evaluation of a result, or one without an evaluation where it has none.
+
+    Not `alone` is for a report of thousands: `results.together` judges the evaluations of all, so they are not judged
+    here one by one, and of the result that is kept the samples are gone: all that is derived from them is here.
+    """
     latency = latency_summary(result.runs)
     where = conditions(result)
     judged = stability(result.runs, latency) if latency else None
     memory, joules, minutes = memory_summary(result.runs), joules_per_image(result.runs), first_and_last(result.runs)
 
     counted = [evaluation.accuracy for evaluation in result.evaluations if evaluation.accuracy]
-    verdicts = dict(zip(map(id, counted), verdicts_of(counted, together=False), strict=True))
+    judgements = verdicts_of(counted, together=False) if alone else [Verdict()] * len(counted)
+    verdicts = dict(zip(map(id, counted), judgements, strict=True))
+    kept = result if alone else without_samples(result)
 
     def one(evaluation: Evaluation | None) -> Derived:
         counts = evaluation.accuracy if evaluation else None
@@ -62,9 +70,19 @@ def derive(result: Result) -> tuple[Derived, ...]:
         extra = _extra_drop(result.evaluations[0], evaluation) if evaluation else None
         steps = _stages(counts) if evaluation and not evaluation.perturbation else None
         measured = (latency, judged, memory, accuracy, minutes, joules)
-        return Derived(result, evaluation, where, *measured, classes, extra, steps)
+        return Derived(kept, evaluation, where, *measured, classes, extra, steps)
 
     return tuple(one(evaluation) for evaluation in result.evaluations or (None,))
+
+
+def without_samples(result: Result) -> Result:
+    """Return the result with its runs, their environment and memory, but without one number for each timed call."""
+    timed = (run.warmup_ns or run.latency_ns or run.invoke_ns or run.preprocess_ns for run in result.runs)
+    runs = (
+        dataclasses.replace(run, warmup_ns=(), latency_ns=(), invoke_ns=(), preprocess_ns=()) if samples else run
+        for run, samples in zip(result.runs, timed, strict=True)
+    )
+    return dataclasses.replace(result, runs=tuple(runs))
 
 
 def answers(counts: Accuracy | None) -> Answers | None:

@@ -37,8 +37,12 @@ def load_results(folders: Iterable[Path], on_broken: OnBroken | None = None) -> 
     file that is broken, too old or too new goes to `on_broken` and is left out; without it, its UsageError is raised.
     Raises UsageError where a folder does not exist.
     """
+    return list(read_results(folders, on_broken))
+
+
+def read_results(folders: Iterable[Path], on_broken: OnBroken | None = None) -> Iterator[Result]:
+    """Yield them one by one: the samples of thousands do not lie in memory together unless the caller keeps them."""
     seen: set[Path] = set()
-    results = []
     for folder in folders:
         for path in _result_files(Path(folder)):
             if path.resolve() in seen:
@@ -52,8 +56,7 @@ def load_results(folders: Iterable[Path], on_broken: OnBroken | None = None) -> 
                 on_broken(error)
                 continue
             if result is not None:
-                results.append(result)
-    return results
+                yield result
 
 
 def _result_files(folder: Path) -> Iterator[Path]:
@@ -77,37 +80,47 @@ def _read(path: Path) -> Result | None:
         if _is_something_else(path):
             return None
         raise
-    wrong = next(_impossible(result), None)
+    wrong = next(_impossible(result, {}), None)
     if wrong:
         raise UsageError(f"{path} is not a valid Result record: {wrong}: profile again")
     return result
 
 
-def _impossible(value: Any, name: str = "") -> Iterator[str]:
+def _impossible(value: Any, sound: dict[type, Any], path: str = "", field: str = "") -> Iterator[str]:
     """Yield what no measurement gives: no finite number, times and sizes below zero, more images right than there are.
 
-    Types are checked already; a results folder may come from anywhere, and statistics suppose sane numbers.
+    Types are checked already; a results folder may come from anywhere, and statistics suppose sane numbers. `sound`
+    holds the last record of each type that was looked at: the runs of a result repeat their settings.
     """
-    if dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from _impossible(getattr(value, field.name), f"{name}.{field.name}".lstrip("."))
-        if isinstance(value, Accuracy):
-            yield from _impossible_counts(value)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _impossible(inner, f"{name}.{key}")
-    elif isinstance(value, tuple) and value and name.endswith("_ns"):  # samples, maybe a hundred thousand
-        yield from _impossible(min(value), name)
-        yield from _impossible(max(value), name)
+    if isinstance(value, int | float):
+        least = 1 if field in ("latency_ns", "invoke_ns") else 0
+        if not abs(value) < LARGEST:
+            yield f"{_name(path, field)} is no number to measure"
+        elif value < least and field.endswith(("_ns", "_bytes")):
+            yield f"{_name(path, field)} is {value}"
+    elif isinstance(value, tuple) and value and field.endswith("_ns"):  # samples, maybe a hundred thousand
+        yield from _impossible(min(value), sound, path, field)
+        yield from _impossible(max(value), sound, path, field)
     elif isinstance(value, tuple):
         for inner in value:
-            yield from _impossible(inner, name)
-    elif isinstance(value, int | float):
-        least = 1 if name.endswith((".latency_ns", ".invoke_ns")) else 0
-        if not abs(value) < LARGEST:
-            yield f"{name} is no number to measure"
-        elif value < least and name.endswith(("_ns", "_bytes")):
-            yield f"{name} is {value}"
+            if not isinstance(inner, str):
+                yield from _impossible(inner, sound, path, field)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(inner, str):
+                yield from _impossible(inner, sound, _name(path, field), key)
+    elif dataclasses.is_dataclass(value) and value != sound.get(type(value)):
+        below = _name(path, field)
+        for name, inner in value.__dict__.items():  # records have no slots; texts, most of them, say nothing here
+            if inner is not None and not isinstance(inner, str):
+                yield from _impossible(inner, sound, below, name)
+        if isinstance(value, Accuracy):
+            yield from _impossible_counts(value)
+        sound[type(value)] = value
+
+
+def _name(path: str, field: str) -> str:
+    return f"{path}.{field}".strip(".")
 
 
 def _impossible_counts(accuracy: Accuracy) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from edgebench.measures.outputs import Bits, unpack
 from edgebench.measures.significance import MARGIN
@@ -20,7 +20,8 @@ def judged_together(derived: Sequence[Derived], margin: float = MARGIN) -> list[
     """Adjust the verdicts over the evaluations of one report, perturbed ones among themselves; add the stages."""
     found = _adjusted(derived, margin, lambda d: not _perturbed(d))
     found = _adjusted(found, margin, _perturbed)
-    return [_with_stages(one, found) for one in found]
+    floats = float_artifacts(found)
+    return [_with_stages(one, floats) for one in found]
 
 
 def rows_together(derived: Sequence[Derived], margin: float = MARGIN) -> list[Row]:
@@ -43,33 +44,35 @@ def _alike(unknown: Conditions, known: Conditions) -> bool:
     return dataclasses.replace(unknown, machine=known.machine) == known
 
 
-def float_sibling(own: Derived, others: Sequence[Derived]) -> Derived | None:
+def float_artifacts(derived: Sequence[Derived]) -> dict[Hashable, Derived]:
+    """Return the first float32 artifact of every source, format, device and set of images, for `float_sibling`."""
+    found: dict[Hashable, Derived] = {}
+    for one in derived:
+        if one.result.artifact.precision == FLOAT and images_key(one) is not None:
+            found.setdefault(_family(one), one)
+    return found
+
+
+def float_sibling(own: Derived, floats: Mapping[Hashable, Derived]) -> Derived | None:
     """Return the float32 artifact of the same source, format, device and images; None for that one itself."""
-    if own.result.artifact.precision == FLOAT or own.evaluation is None:
+    return None if own.result.artifact.precision == FLOAT else floats.get(_family(own))
+
+
+def _family(one: Derived) -> Hashable:
+    artifact = one.result.artifact
+    return artifact.source, artifact.format, one.result.device, images_key(one)
+
+
+def images_key(one: Derived) -> Hashable:
+    """Return what is equal where two answered the same images, perturbed alike, of any size; None without an answer."""
+    if one.evaluation is None or one.counts is None:
         return None
-    return next(
-        (
-            other
-            for other in others
-            if other.result.artifact.precision == FLOAT
-            and other.result.artifact.source == own.result.artifact.source
-            and other.result.artifact.format == own.result.artifact.format
-            and other.result.device == own.result.device
-            and same_images(own, other)
-        ),
-        None,
-    )
+    return one.evaluation.data.sha256, one.evaluation.perturbation, one.counts.rows_sha256, one.counts.images
 
 
 def same_images(one: Derived, other: Derived) -> bool:
     """Whether both answered the same images, perturbed alike; their pixels may be of another size."""
-
-    def key(d: Derived) -> tuple[object, ...] | None:
-        if d.evaluation is None or d.counts is None:
-            return None
-        return (d.evaluation.data.sha256, d.evaluation.perturbation, d.counts.rows_sha256, d.counts.images)
-
-    return key(one) is not None and key(one) == key(other)
+    return images_key(one) is not None and images_key(one) == images_key(other)
 
 
 def _perturbed(derived: Derived) -> bool:
@@ -88,8 +91,8 @@ def _adjusted(derived: Sequence[Derived], margin: float, among: Callable[[Derive
     return [one(d) for d in derived]
 
 
-def _with_stages(own: Derived, others: Sequence[Derived]) -> Derived:
-    sibling = float_sibling(own, others)
+def _with_stages(own: Derived, floats: Mapping[Hashable, Derived]) -> Derived:
+    sibling = float_sibling(own, floats)
     mine, theirs = answers(own.counts), answers(sibling.counts) if sibling else None
     if own.stages is None or mine is None or theirs is None or own.counts is None:
         return own

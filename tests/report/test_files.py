@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from edgebench.measures.latency import latency_summary
 from edgebench.records import Calibration, OperatorTime
 from edgebench.report.content import Report, build_report
 from edgebench.report.markdown import markdown_text
@@ -86,6 +87,17 @@ def test_json_holds_rows_and_their_origin_without_raw_samples(study):
     assert first["artifact"]["sha256"] and first["latency"]["samples"] == 450 and first["environment"]["cores"] == 2
     assert "latency_ns" not in json_text(study)
     assert value["rejected"] == ["/somewhere/broken.json is not an edgebench record"]
+
+
+def test_a_report_keeps_the_figures_and_not_the_samples():
+    whole = make_result()
+    report = build_report(iter([whole]))
+    (kept,) = report.results
+    assert [run.latency_ns for run in kept.runs] == [()] * 4 and kept.runs[0].memory == whole.runs[0].memory
+    assert report.rows[0].of.latency == latency_summary(whole.runs)
+    found = json.loads(json_text(report))["results"][0]
+    assert found["latency"]["median_ns"] == latency_summary(whole.runs).median_ns
+    assert found["evaluations"] == json.loads(json.dumps([dataclasses.asdict(one) for one in whole.evaluations]))
 
 
 def test_markdown_has_tables_failures_and_what_was_left_out(study):
