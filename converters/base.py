@@ -30,6 +30,7 @@ class SourceModel:
     parameters: int
     preprocessing: Preprocessing
     handle: Any  # the framework's own object; only the module that loaded it looks inside
+    output_kind: str = ""  # as the records name it; empty: only the values can tell
     notes: tuple[str, ...] = ()  # what its artifacts do otherwise than the file says, for their manifests
 
 

@@ -52,6 +52,7 @@ class Loaded(Record):
     parameters: int
     preprocessing: Preprocessing
     notes: tuple[str, ...] = ()
+    output_kind: str = ""  # empty: only the values can tell
 
 
 @dataclass(frozen=True)

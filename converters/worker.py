@@ -38,6 +38,7 @@ from edgebench.files import atomic_path
 from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
 from edgebench.messages import Host, from_line, serve
+from edgebench.records import INDEPENDENT
 from edgebench.runner.preprocess import guess_layout, normalise
 from edgebench.variants import FLOAT, MIXED, is_calibrated, parts
 
@@ -58,7 +59,8 @@ class Worker:
         """Make every requested variant; what fails costs that variant only."""
         model, tell = self._model, self._host.tell
         size = (model.height, model.width, model.channels)
-        tell(Loaded(size, model.classes, model.labels, model.parameters, model.preprocessing, model.notes))
+        about = (model.classes, model.labels, model.parameters, model.preprocessing, model.notes, model.output_kind)
+        tell(Loaded(size, *about))
         for variant in self._request.variants:
             tell(Started(variant))
             start = time.perf_counter()
@@ -121,6 +123,11 @@ class Worker:
 
     def _promise(self, shape: tuple[int, ...]) -> Promise:
         """Return what `mixed` must prove, and the images to prove it on."""
+        if self._model.output_kind in INDEPENDENT:
+            raise ConversionError(
+                "mixed proves a limit for the first choice, and each output of this model is a label of its own: "
+                "choose another precision"
+            )
         named = self._named_images()
         if named.proof is None:
             raise ConversionError("mixed needs images other than those it is calibrated on: give more --data")

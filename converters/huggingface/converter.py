@@ -29,13 +29,14 @@ from edgebench.converters.huggingface.source import locate
 from edgebench.converters.huggingface.timm_config import describe_timm, is_timm, read_timm
 from edgebench.converters.sources import default_name
 from edgebench.errors import ConversionError, MissingExtraError, UsageError
-from edgebench.records import Preprocessing, Source
+from edgebench.records import LABEL_LOGITS, LOGITS, Preprocessing, Source
 from edgebench.runner.preprocess import normalise
 
 INPUT = "pixel_values"
 OUTPUT = "logits"
 BATCH = 32
 EXTRA = "huggingface"
+MULTI_LABEL = "multi_label_classification"  # transformers' own word in config.json
 
 
 def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
@@ -60,6 +61,7 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         preprocessing=own,
         handle=network,
+        output_kind=LABEL_LOGITS if getattr(network.config, "problem_type", None) == MULTI_LABEL else LOGITS,
     )
     _check_shapes(model, checkpoint)
     return model

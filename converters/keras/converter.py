@@ -82,6 +82,7 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         parameters=sum(int(np.prod(variable.shape)) for variable in loaded.variables),
         preprocessing=preprocessing,
         handle=graph,
+        output_kind=loaded.output_kind,
         notes=loaded.notes,
     )
 

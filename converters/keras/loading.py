@@ -20,7 +20,7 @@ from edgebench.converters.keras.usual import Loaded
 from edgebench.converters.trust import LAMBDA_OPTION
 from edgebench.errors import UsageError
 from edgebench.images.preprocessing import keras_rule
-from edgebench.records import Preprocessing, Source
+from edgebench.records import PROBABILITIES, Preprocessing, Source
 from edgebench.runner.preprocess import normalise
 
 SEED = 20_240_229  # of random weights: the reference and every conversion must see the same model
@@ -114,6 +114,7 @@ def _from_model(model: Any, name: str, size: str, output: str = "", trusted: boo
             shape=shapes.image_shape(tuple(inputs[0].shape), name, size),
             classes=shapes.classes(tuple(outputs[place].shape), name),
             takes_bytes=dtype == "uint8",
+            output_kind=PROBABILITIES if name.startswith("keras:") else "",
         ),
         name,
         without_channel=len(inputs[0].shape) == 3,

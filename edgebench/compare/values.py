@@ -53,12 +53,14 @@ def _of_figure(figure: Figure, cell: Pair, new: Row, old: Row | None) -> dict[st
 
 
 def _paired_values(cell: Pair) -> dict[str, Value]:
-    """What the same images say of the change of top-1, which is more than two intervals do."""
+    """What the same images say of the change of what is right, which is more than two intervals do."""
     counts = paired_answers(cell)
     if counts is None:
         return {}
     low, high = paired_interval(counts.lost, counts.won, counts.images)
-    return {"top1_change": Quantity((counts.won - counts.lost) / counts.images, -high, -low)}
+    sets = cell.candidate is not None and cell.candidate.counts is not None and cell.candidate.counts.multi_label
+    name = "subset_accuracy_change" if sets else "top1_change"
+    return {name: Quantity((counts.won - counts.lost) / counts.images, -high, -low)}
 
 
 def _latency_values(cell: Pair) -> dict[str, Value]:

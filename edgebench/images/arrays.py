@@ -27,6 +27,8 @@ UNREADABLE = (
 def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str] | None) -> Dataset:
     """Read uint8 images and whole-number labels from arrays named x/y, images/labels or x_test/y_test.
 
+    Labels of several columns, 0 or 1 each, are sets of labels, and one class an image where every row has just one.
+
     Of several splits the first one of `splits` is read, and all of them where `splits` is None. Raises UsageError
     where a label is no class index, so that one mistake does not cost the labels of the whole set.
     """
@@ -48,13 +50,23 @@ def open_npz(path: Path, labels: Sequence[str] | None, splits: Sequence[str] | N
     if len(shapes) > 1:
         raise UsageError(f"{shown(path)}: its splits have images of different shapes, {' and '.join(map(str, shapes))}")
     images = parts[0][0] if len(parts) == 1 else np.concatenate([part[0] for part in parts])
-    items = [
-        Item(f"{name}[{row}]", int(label), split=split)
-        for _, index, name, split in parts
-        for row, label in enumerate(index)
-    ]
-    items = [replace(item, row=row) for row, item in enumerate(items)]
-    return Dataset(shown(path.name), tuple(items), tuple(labels or ()), images)
+    columns = {index.shape[1:] for _, index, _, _ in parts}
+    if len(columns) > 1:
+        raise UsageError(f"{shown(path)}: the labels of its splits have different shapes")
+    names = tuple(labels or ())
+    if columns == {()}:
+        items = [Item(f"{x}[{at}]", int(label), split=s) for _, y, x, s in parts for at, label in enumerate(y)]
+    else:
+        items = [_of_columns(f"{x}[{at}]", row, s) for _, y, x, s in parts for at, row in enumerate(y)]
+        names = names or tuple(str(at) for at in range(parts[0][1].shape[1]))
+    several = any(len(item.labels) != 1 for item in items) and columns != {()}
+    items = [replace(item, row=row, labels=item.labels if several else ()) for row, item in enumerate(items)]
+    return Dataset(shown(path.name), tuple(items), names, images, several, ordered=True)
+
+
+def _of_columns(name: str, row: npt.NDArray[Any], split: str) -> Item:
+    labels = tuple(int(at) for at in np.flatnonzero(row))
+    return Item(name, (*labels, NO_LABEL)[0], split=split, labels=labels)
 
 
 def _pairs(there: Sequence[str], splits: Sequence[str] | None) -> list[tuple[tuple[str, str], str]]:
@@ -83,11 +95,28 @@ def _part(
             f"{shown(path)}: `{names[0]}` is {images.dtype} {images.shape}; "
             "expected uint8 (images, height, width, 1 or 3)"
         )
-    index = arrays.get(names[1], np.full(len(images), NO_LABEL)).reshape(-1)
+    index = arrays.get(names[1], np.full(len(images), NO_LABEL))
+    if index.ndim == 2 and index.shape[1] > 1:
+        _check_columns(path, index, len(images), names[1])
+        if labels and index.shape[1] != len(labels):
+            raise UsageError(
+                f"{shown(path)}: `{names[1]}` has {index.shape[1]} columns, but --labels has {len(labels)} names"
+            )
+        return images, index, names[0], split
+    index = index.reshape(-1)
     _check_labels(path, index, len(images), names[1])
     if labels and len(index) and int(index.max()) >= len(labels):
         raise UsageError(f"{shown(path)}: `{names[1]}` goes up to {index.max()}, but --labels has {len(labels)} names")
     return images, index, names[0], split
+
+
+def _check_columns(path: Path, index: npt.NDArray[Any], images: int, name: str) -> None:
+    """Raise UsageError unless every image has a row of zeros and ones."""
+    if len(index) != images or index.dtype.kind not in "iubf" or not np.isin(index, (0, 1)).all():
+        raise UsageError(
+            f"{shown(path)}: `{name}` is {index.dtype} {index.shape}; expected one whole number for each of the "
+            f"{images} images, or a row of 0 and 1 for each"
+        )
 
 
 def _check_labels(path: Path, index: npt.NDArray[Any], images: int, name: str) -> None:

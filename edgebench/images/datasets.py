@@ -18,18 +18,23 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".ti
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SPLIT = "split"
 NO_LABEL = -1
+SEPARATORS = "|;"  # between the labels of one image
 MOST_CLASSES = 1_000_000  # a label beyond is a hash or a mistake
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image: a file, or a row of an array, and its index into the classes (-1: none)."""
+    """One image: a file, or a row of an array, and its index into the classes (-1: none).
+
+    `labels` are all of them where images carry sets of labels; `label` is then the first.
+    """
 
     name: str
     label: int
     file: Path | None = None
     row: int = 0
     split: str = ""  # train, val or test; empty where the data say nothing about splits
+    labels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,14 @@ class Dataset:
     items: tuple[Item, ...]
     classes: tuple[str, ...]  # empty: unlabelled, or labels that are indices already
     array: npt.NDArray[np.uint8] | None = None
+    multi_label: bool = False  # every item has a set of labels: none, one or several
+    ordered: bool = False  # the classes are in the order that the user or an array's columns gave, not sorted names
+
+    def label_of(self, item: Item) -> str:
+        """Return the label of an item as text; its number where the data only have numbers."""
+        labels = item.labels if self.multi_label else (item.label,)
+        known = len(self.classes)
+        return SEPARATORS[0].join(self.classes[at] if 0 <= at < known else str(at) for at in labels)
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -93,6 +106,9 @@ def _image_files(path: Path) -> Iterator[Path]:
 def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
     """Read rows of `path,label,split`, `path,label` or just `path`, relative to the file itself.
 
+    Labels with `|` or `;` between them are several: then every image carries a set of them, an empty one where the
+    cell is empty.
+
     A header is allowed; `split` is train, val or test, and a third column that is none of these needs a header that
     calls it something else.
     """
@@ -109,18 +125,31 @@ def open_csv(path: Path, labels: Sequence[str] | None) -> Dataset:
         raise UsageError(
             f"{path}: some rows have a label and some have none; give every row `path,label` or just `path`"
         )
-    classes = tuple(labels) if labels else _class_names(names)
-    unknown = [name for name in names if name not in classes and (classes or not _is_index(name))]
+    sets = _label_sets(names, labels)
+    single = [name for one in sets for name in one] if sets else names
+    classes = tuple(labels) if labels else _class_names(single)
+    unknown = [name for name in single if name not in classes and (classes or not _is_index(name))]
     if unknown:
         among = f"among the labels {', '.join(classes[:20])}" if classes else f"a class index below {MOST_CLASSES}"
         raise UsageError(f"{path}: label {unknown[0][:80]!r} is not {among}")
-    index = [classes.index(name) if classes else int(name) for name in names] or [NO_LABEL] * len(rows)
+    place = {name: at for at, name in reversed(list(enumerate(classes)))}
+    index = [tuple(sorted({place[name] if classes else int(name) for name in one})) for one in sets or zip(names)]
+    index = index or [(NO_LABEL,)] * len(rows)
     splits = _split_column(path, header, rows)
     items = [
-        Item(shown(row[0]), label, path.parent / row[0], split=split)
-        for row, label, split in zip(rows, index, splits, strict=True)
+        Item(shown(row[0]), (*own, NO_LABEL)[0], path.parent / row[0], split=split, labels=own if sets else ())
+        for row, own, split in zip(rows, index, splits, strict=True)
     ]
-    return Dataset(shown(path.name), tuple(items), classes)
+    return Dataset(shown(path.name), tuple(items), classes, multi_label=bool(sets), ordered=bool(labels))
+
+
+def _label_sets(names: Sequence[str], labels: Sequence[str] | None) -> list[list[str]]:
+    """Return the labels of every row where one has several; empty where each has one, as a name or an index."""
+    whole = set(labels or ())
+    if not any(mark in name for name in set(names) - whole for mark in SEPARATORS):
+        return []
+    cells = ([name] if name in whole else name.replace(";", "|").split("|") for name in names)
+    return [[label.strip() for label in cell if label.strip()] for cell in cells]
 
 
 def _has_header(path: Path, rows: Sequence[Sequence[str]]) -> bool:

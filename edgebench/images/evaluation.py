@@ -52,6 +52,7 @@ class EvaluationImages:
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     names: tuple[str, ...] = ()  # of each image, as its data set names it
+    sets: tuple[tuple[int, ...], ...] = ()  # all labels of each image, where images carry sets of them
 
 
 def open_dataset(path: Path, labels: Sequence[str] | None = None, splits: Sequence[str] = FOR_EVALUATION) -> Dataset:
@@ -119,6 +120,7 @@ def evaluation_set(
         labels=np.array(facts["labels"], np.int64),
         classes=dataset.classes,
         names=tuple(facts["names"]),
+        sets=tuple(map(tuple, facts["sets"])),
     )
 
 
@@ -195,17 +197,18 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
 
     def stamp(item: Item) -> list[Any]:
         if item.file is None:
-            return [item.name, item.label]
+            return [item.name, item.label, *item.labels]
         try:
             status = item.file.stat()
         except (OSError, ValueError):
-            return [item.name, item.label, str(item.file)]
-        return [item.name, item.label, str(item.file.absolute()), status.st_size, status.st_mtime_ns]
+            return [item.name, item.label, *item.labels, str(item.file)]
+        where = [str(item.file.absolute()), status.st_size, status.st_mtime_ns]
+        return [item.name, item.label, *item.labels, *where]
 
     array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
     p = preprocessing
     rule = [p.resize, p.resample, p.fit, p.crop, p.fill, p.upright, p.cut, size]
-    return sha256_json([3, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
+    return sha256_json([4, dataset.multi_label, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
 
 
 def _decode_all(
@@ -213,7 +216,7 @@ def _decode_all(
 ) -> None:
     """Write images.npy and, last, set.json into `folder`."""
     originals, pixels_hash = hashlib.sha256(), hashlib.sha256()
-    labels, names, skipped = [], [], []
+    labels, sets, names, skipped = [], [], [], []
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "images.raw") as raw, ThreadPoolExecutor(os.cpu_count()) as pool:
         # Warning filters are the process's, not a thread's: set here, once, for all who decode.
@@ -230,8 +233,9 @@ def _decode_all(
                 else:
                     stream.write(pixels.tobytes())
                     labels.append(item.label)
+                    sets.append(item.labels)
                     names.append(item.name)
-                    originals.update(f"{digest} {_label_name(dataset, item)}\n".encode())
+                    originals.update(f"{digest} {dataset.label_of(item)}\n".encode())
                     pixels_hash.update(pixels.tobytes())
                 if tick:
                     tick(done, len(dataset.items))
@@ -244,20 +248,18 @@ def _decode_all(
         sha256=originals.hexdigest(),
         pixels_sha256=pixels_hash.hexdigest(),
         images=len(labels),
-        classes=len(dataset.classes) or len(set(labels) - {NO_LABEL}),
-        labelled=NO_LABEL not in labels,
+        classes=len(dataset.classes) or len({*labels, *(label for one in sets for label in one)} - {NO_LABEL}),
+        labelled=dataset.multi_label or NO_LABEL not in labels,
         skipped=tuple(skipped),
+        multi_label=dataset.multi_label,
     )
-    write_json(folder / "set.json", {"record": record.__dict__, "labels": labels, "names": names})
+    facts = {"labels": labels, "names": names, "sets": sets if dataset.multi_label else []}
+    write_json(folder / "set.json", {"record": record.__dict__, **facts})
 
 
 def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), PIECE):
         yield items[start : start + PIECE]
-
-
-def _label_name(dataset: Dataset, item: Item) -> str:
-    return dataset.classes[item.label] if dataset.classes and item.label >= 0 else str(item.label)
 
 
 def _decode(

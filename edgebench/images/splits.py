@@ -64,8 +64,8 @@ def with_split_file(dataset: Dataset, path: Path) -> Dataset:
             f"made. Add their lines, or remove {file.name} and train again"
         )
     for item in dataset.items:
-        label, said = written[item.name][0], class_name(dataset, item.label)
-        if item.label != NO_LABEL and label != said:
+        label, said = written[item.name][0], dataset.label_of(item)
+        if (item.label != NO_LABEL or dataset.multi_label) and label != said:
             raise UsageError(
                 f"{file} calls {item.name} {label!r} and it lies under {said!r}: mend the file or move the image"
             )
@@ -79,7 +79,7 @@ def write_split(dataset: Dataset, file: Path, parent: Path | None = None) -> Non
     writer.writerow(("path", "label", "split"))
     for item in dataset.items:
         name = item.name if parent is None else str(parent / item.name)
-        writer.writerow((name, class_name(dataset, item.label), item.split))
+        writer.writerow((name, dataset.label_of(item), item.split))
     write_bytes(file, text.getvalue().encode())
 
 
@@ -139,6 +139,10 @@ def _drawn(dataset: Dataset, shares: dict[str, float], seed: int) -> Dataset:
 
 
 def _check_labels(dataset: Dataset) -> None:
+    if dataset.multi_label:
+        raise UsageError(
+            f"the images of {dataset.name} carry several labels: edgebench trains classifiers of one class an image"
+        )
     if any(item.label == NO_LABEL for item in dataset.items):
         raise UsageError(
             f"the images of {dataset.name} have no labels: put them into one folder a class, or give a CSV of "

@@ -29,7 +29,7 @@ from edgebench.measures.outputs import (
     ties,
 )
 from edgebench.measures.per_class import class_counts
-from edgebench.records import SCORES, Accuracy
+from edgebench.records import INDEPENDENT, Accuracy
 
 BINS = 15
 """Of the expected calibration error (C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017)."""
@@ -55,15 +55,8 @@ def sqnr_db(outputs: Floats, reference: Floats) -> float:
     if outputs.shape != reference.shape:
         raise ValueError(f"outputs {outputs.shape} and reference {reference.shape} differ in shape")
     flat = outputs.reshape(len(outputs), -1), reference.reshape(len(reference), -1)
-    powers = [_powers(*(np.asarray(one[at], np.float64) for one in flat)) for at in chunks(flat[0])]
-    return _ratio_db(math.fsum(p[0] for p in powers), math.fsum(p[1] for p in powers))
-
-
-def cross_entropy(outputs: Floats, labels: Labels, kind: str) -> float | None:
-    """Mean cross-entropy in nats; None for scores, whose classes are independent."""
-    if kind == SCORES:
-        return None
-    return float(-label_log_probability(outputs.astype(np.float64), labels, kind).mean())
+    sums = [powers(*(np.asarray(one[at], np.float64) for one in flat)) for at in chunks(flat[0])]
+    return ratio_db(math.fsum(one[0] for one in sums), math.fsum(one[1] for one in sums))
 
 
 def score(
@@ -94,14 +87,14 @@ def score(
     counts |= {name: _bin_sum(tallies, name) for name in tallies[0].bins}
     right = None if labels is None else chosen == labels
     if reference is not None:
-        ratio = _ratio_db(sums["signal"], sums["noise"])
+        ratio = ratio_db(sums["signal"], sums["noise"])
         counts |= {"exact": math.isinf(ratio), "sqnr_db": None if math.isinf(ratio) else ratio}
     theirs = None if reference is None else np.concatenate([t.reference for t in tallies if t.reference is not None])
     if labels is not None and right is not None:
         counts["right"] = pack(right)
         counts["reference_right"] = "" if theirs is None else pack(theirs == labels)
         counts["classes"] = class_counts(labels, chosen, theirs, classes) if per_class else None
-    return Accuracy(images=n, reference_reason=reference_reason, **counts)
+    return Accuracy(images=n, reference_reason=reference_reason, independent=kind in INDEPENDENT, **counts)
 
 
 _COUNTS = (
@@ -138,7 +131,7 @@ def _against_labels(outputs: Floats, values: Doubles, shares: Doubles, labels: L
     }
     if outputs.shape[1] > 5:
         sums["top5_correct"] = int((place < 5).sum())
-    if kind != SCORES:
+    if kind not in INDEPENDENT:
         sums["loss"] = float(-label_log_probability(values, labels, kind).sum())
     return sums
 
@@ -159,21 +152,21 @@ def _against_reference(
     values: Doubles, shares: Doubles, confidence: Doubles, reference: Doubles, kind: str
 ) -> dict[str, float]:
     theirs = probabilities(reference, kind)
-    signal, noise = _powers(values, reference)
+    signal, noise = powers(values, reference)
     sums = {
         "signal": signal,
         "noise": noise,
-        "cosine": float(_cosines(values, reference).sum()),
+        "cosine": float(cosines(values, reference).sum()),
         "confidence_change": float((confidence - theirs.max(axis=1)).sum()),
     }
-    if kind != SCORES:
+    if kind not in INDEPENDENT:
         mine = np.clip(shares, CLIP, 1.0)  # a quantised probability is often exactly zero
         mine /= mine.sum(axis=1, keepdims=True)
         sums["kl"] = float(rel_entr(theirs, mine).sum())
     return sums
 
 
-def _cosines(values: Doubles, reference: Doubles) -> Doubles:
+def cosines(values: Doubles, reference: Doubles) -> Doubles:
     """Return the cosine of each pair of rows; 1 where both are zero, 0 where one is."""
     product = np.einsum("ij,ij->i", values, reference)
     norms = np.sqrt(np.einsum("ij,ij->i", values, values) * np.einsum("ij,ij->i", reference, reference))
@@ -192,13 +185,14 @@ def _paired(chosen: Labels, reference: Labels, labels: Labels) -> dict[str, floa
     }
 
 
-def _powers(values: Doubles, reference: Doubles) -> tuple[float, float]:
+def powers(values: Doubles, reference: Doubles) -> tuple[float, float]:
     """Return signal and noise, each a sum of squares."""
     noise = reference - values
     return float(np.einsum("ij,ij->", reference, reference)), float(np.einsum("ij,ij->", noise, noise))
 
 
-def _ratio_db(signal: float, noise: float) -> float:
+def ratio_db(signal: float, noise: float) -> float:
+    """Return `10 log10(signal / noise)`, inf without noise. Raises ValueError where there is no signal."""
     if signal == 0:
         raise ValueError("the reference outputs are zero everywhere")
     return math.inf if noise == 0 else 10 * math.log10(signal / noise)

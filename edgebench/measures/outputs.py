@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
-from edgebench.records import LOGITS, PROBABILITIES, SCORES
+from edgebench.records import LABEL_LOGITS, LOGITS, PROBABILITIES, SCORES
 
 CLIP = 1e-7
 """Probabilities are clipped to CLIP..1-CLIP before the logarithm, as Keras does, so that losses compare with its."""
@@ -43,10 +44,12 @@ def output_kind(outputs: Floats) -> str:
 def probabilities(values: Doubles, kind: str) -> Doubles:
     """Return what the outputs say as probabilities: the softmax of logits, other rows divided by their sum.
 
-    Scores stay as they are: their classes are independent.
+    Scores stay as they are, and label logits become them: their classes are independent.
     """
     if kind == SCORES:
         return values
+    if kind == LABEL_LOGITS:
+        return np.asarray(expit(values))
     if kind == LOGITS:
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))

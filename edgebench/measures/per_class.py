@@ -84,6 +84,12 @@ def class_averages(counts: ClassCounts) -> ClassAverages:
     return ClassAverages(*(float(share[occurs].mean()) for share in shares), *weighted)
 
 
+def f1_micro(counts: ClassCounts) -> float | None:
+    """Return F1 over all labels of all images taken together; None where none is carried or given."""
+    whole = sum(counts.images) + sum(counts.chosen)
+    return 2 * sum(counts.right) / whole if whole else None
+
+
 def confusion_matrix(counts: ClassCounts) -> npt.NDArray[np.int64]:
     """Return (classes, classes): images of a label (row) that were given a class (column)."""
     matrix = np.diag(np.array(counts.right, np.int64))

@@ -97,7 +97,8 @@ def prepare_images(
     if plan.proof is None or not plan.proof.items:
         return Images(parity, calibration, what, notes)
     proof = evaluation_set(plan.proof, preprocessing, size, cache / "evaluation-sets")
-    return Images(parity, calibration, what, notes, proof.images, tuple(int(label) for label in proof.labels))
+    labels = () if proof.record.multi_label else tuple(int(label) for label in proof.labels)
+    return Images(parity, calibration, what, notes, proof.images, labels)
 
 
 def random_images(count: int, size: tuple[int, int, int], seed: int) -> npt.NDArray[np.uint8]:

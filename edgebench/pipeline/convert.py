@@ -124,7 +124,8 @@ class _Conversion:
                 self._on_loaded(event, worker)
             case ReferenceMade(path):
                 self.reference = path
-                self.output_kind = output_kind(np.load(path, allow_pickle=False))
+                known = self.loaded.output_kind if self.loaded else ""
+                self.output_kind = known or output_kind(np.load(path, allow_pickle=False))
             case Started(variant):
                 self.tell(ConversionStarted(self.order.name, variant))
             case Failed(variant):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from edgebench.measures.outputs import output_kind, probabilities
-from edgebench.pipeline.scoring import Exam
+from edgebench.pipeline.scoring import Exam, answers_in_sets
 from edgebench.records import Artifact, Flips
 
 THUMBNAILS = 12
@@ -18,12 +18,15 @@ THUMBNAIL_PIXELS = 64
 
 
 def find_flips(exam: Exam, outputs: npt.NDArray[np.float32], rows: tuple[int, ...], artifact: Artifact) -> Flips | None:
-    """Return the images of `rows` (empty: all) on which artifact and reference differ; None without a reference."""
-    if exam.reference is None:
+    """Return the images of `rows` (empty: all) on which artifact and reference choose another class.
+
+    None without a reference, and where an answer is a set of labels: no class is chosen then.
+    """
+    kind = artifact.output_kind or output_kind(outputs)
+    if exam.reference is None or answers_in_sets(kind, exam.labels):
         return None
     numbers = np.array(rows, np.int64) if rows else np.arange(len(outputs))
     at = np.flatnonzero(outputs.argmax(axis=1) != exam.reference.argmax(axis=1)[numbers])
-    kind = artifact.output_kind or output_kind(outputs)
     own, theirs = (
         probabilities(np.asarray(values, np.float64), kind) for values in (outputs[at], exam.reference[numbers[at]])
     )

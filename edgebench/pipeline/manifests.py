@@ -11,11 +11,12 @@ from edgebench.files import read_record, size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
-from edgebench.records import Artifact, Preprocessing, Source, TrainingRecord
+from edgebench.records import INDEPENDENT, Artifact, Preprocessing, Source, TrainingRecord
 from edgebench.runner.preprocess import guess_layout
 from edgebench.variants import MIXED, is_calibrated, parts
 
 TRAINING = "training.json"
+LABELS_NOTE = "each output is a label of its own (a sigmoid each): none, one or several hold for an image"
 RANDOM_NOTE = "calibrated on random inputs: its accuracy means nothing"
 
 
@@ -117,6 +118,8 @@ def training_of(source: Source) -> TrainingRecord | None:
 def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:
     said = made.said.notes if isinstance(made.said, Converted) else ()
     notes = (*made.loaded.notes, *said, *made.verdict.notes)
+    if made.output_kind in INDEPENDENT:
+        notes += (LABELS_NOTE,)
     if calibrated and made.images:
         notes += made.images.notes
     if calibrated and order.images.calibration and order.images.calibration.kind == RANDOM:

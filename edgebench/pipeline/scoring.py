@@ -16,17 +16,21 @@ from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import EvaluationImages, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
+from edgebench.measures.label_sets import given, score_sets
 from edgebench.measures.outputs import output_kind, pack
 from edgebench.pipeline.reference import reference_outputs
-from edgebench.records import Accuracy, Artifact, Perturbation, Preprocessing, TensorSpec
+from edgebench.records import INDEPENDENT, Accuracy, Artifact, Perturbation, Preprocessing, TensorSpec
 
 
 @dataclass(frozen=True)
 class Exam:
-    """What one model is examined on: its evaluation set, its labels as output indices, its reference."""
+    """What one model is examined on: its evaluation set, its labels as output indices, its reference.
+
+    Where images carry sets of labels, `labels` is True for each that an image carries, (images, outputs).
+    """
 
     data: EvaluationImages
-    labels: npt.NDArray[np.int64] | None
+    labels: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | None
     reference: npt.NDArray[np.float32] | None
     reference_sha256: str = ""
     reference_reason: str = ""
@@ -54,8 +58,12 @@ def make_exam(
     assert artifact.input is not None and artifact.output is not None
     size = image_size(artifact.input, artifact.layout)
     data = evaluation_set(dataset, preprocessing, size, cache / "evaluation-sets", tick)
-    labels = None
-    if data.record.labelled:
+    labels: Any = None
+    if data.record.multi_label:
+        if artifact.output_kind:
+            _check_independent(artifact.output_kind, data.record.name, artifact.model)
+        labels = _output_sets(data, artifact.labels, artifact.output.shape[-1], artifact.model, dataset.ordered)
+    elif data.record.labelled:
         labels = _output_indices(data, artifact.labels, artifact.output.shape[-1], artifact.model)
     try:
         path = _reference(artifact, preprocessing, data, cache, trust)
@@ -84,25 +92,76 @@ def score_outputs(
     if reference is not None and reference.shape != outputs.shape:
         raise EdgebenchError(f"outputs have shape {outputs.shape}, the source model's {reference.shape}")
     kind = artifact.output_kind or output_kind(outputs)
-    counts = drift.score(outputs, labels, reference, kind, exam.reference_reason, per_class=exam.perturbation is None)
+    if exam.data.record.multi_label:
+        _check_independent(kind, exam.data.record.name, artifact.model)
+    score = score_sets if answers_in_sets(kind, labels) else drift.score
+    counts = score(outputs, labels, reference, kind, exam.reference_reason, per_class=exam.perturbation is None)
     return dataclasses.replace(
         counts,
         reference_sha256=exam.reference_sha256,
         rows_sha256=sha256_json(rows) if rows else "",
-        **_against_host(outputs, labels, host),
+        **_against_host(outputs, labels, host, kind),
     )
+
+
+def answers_in_sets(kind: str, labels: npt.NDArray[Any] | None) -> bool:
+    """Whether an answer is a set of labels: the outputs are independent, and no image has one class that is its own.
+
+    One class an image asks for the first choice, whatever the model.
+    """
+    return kind in INDEPENDENT and (labels is None or labels.ndim == 2)
 
 
 def _of_rows(values: Any, rows: tuple[int, ...]) -> Any:
     return values if values is None or not rows else values[np.array(rows, np.int64)]
 
 
-def _against_host(outputs: Any, labels: Any, host: Any) -> dict[str, Any]:
+def _against_host(outputs: Any, labels: Any, host: Any, kind: str) -> dict[str, Any]:
     if host is None or host.shape != outputs.shape:
         return {}
-    chosen = host.argmax(axis=1)
-    right = "" if labels is None else pack(chosen == labels)
-    return {"agree_with_host": int((chosen == outputs.argmax(axis=1)).sum()), "host_right": right}
+    if answers_in_sets(kind, labels):
+        here, there = given(host, kind), given(outputs, kind)
+        agree = (here == there).all(axis=1)
+        right = "" if labels is None else pack((here == labels).all(axis=1))
+    else:
+        agree = host.argmax(axis=1) == outputs.argmax(axis=1)
+        right = "" if labels is None else pack(host.argmax(axis=1) == labels)
+    return {"agree_with_host": int(agree.sum()), "host_right": right}
+
+
+def _check_independent(kind: str, data: str, model: str) -> None:
+    """Raise UsageError where a model that chooses one class is asked about images that carry sets of labels."""
+    if kind not in INDEPENDENT:
+        raise UsageError(
+            f"the images of {data} carry several labels, and {model} gives {kind}, of which one is chosen: give images "
+            "of one class each, or a model with a sigmoid for each label (Hugging Face: problem_type "
+            "multi_label_classification in its config.json)"
+        )
+
+
+def _output_sets(
+    data: EvaluationImages, model_labels: tuple[str, ...], outputs: int, model: str, ordered: bool
+) -> npt.NDArray[np.bool_]:
+    """Return (images, outputs), True for each label that an image carries: by name, or in the order that was given."""
+    known = data.classes or tuple(str(at) for at in range(1 + max((at for one in data.sets for at in one), default=-1)))
+    if model_labels and data.classes and set(data.classes) <= set(model_labels):
+        places = [model_labels.index(name) for name in data.classes]
+    elif data.classes and not ordered:
+        raise UsageError(
+            f"{model} does not know the labels of {data.record.name} ({', '.join(known[:5])}): which output is which? "
+            "Give them in the model's order with --labels"
+        )
+    elif len(known) > outputs or (data.classes and len(known) != outputs):
+        raise UsageError(
+            f"{data.record.name} has {len(known)} labels, {model} has {outputs} outputs: give the right data, or the "
+            "model's labels in order with --labels"
+        )
+    else:
+        places = list(range(len(known)))
+    carried = np.zeros((len(data.sets), outputs), np.bool_)
+    for row, labels in enumerate(data.sets):
+        carried[row, [places[at] for at in labels]] = True
+    return carried
 
 
 def _output_indices(

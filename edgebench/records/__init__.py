@@ -43,6 +43,8 @@ from edgebench.records.training import (
 from edgebench.records.vocabulary import (
     CRASHED,
     FAILED,
+    INDEPENDENT,
+    LABEL_LOGITS,
     LOGITS,
     NAN,
     OK,
@@ -59,6 +61,8 @@ from edgebench.records.vocabulary import (
 __all__ = [
     "CRASHED",
     "FAILED",
+    "INDEPENDENT",
+    "LABEL_LOGITS",
     "LOGITS",
     "NAN",
     "OK",

@@ -85,7 +85,7 @@ class Artifact(Record):
     input: Optional[TensorSpec]
     output: Optional[TensorSpec]
     layout: str  # NHWC or NCHW
-    output_kind: str  # logits, probabilities or scores
+    output_kind: str  # logits, probabilities, scores or label logits
     labels: tuple[str, ...]  # empty where the model does not know its labels
     preprocessing: Optional[Preprocessing]
     source: Optional[Source]

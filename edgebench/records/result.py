@@ -21,6 +21,7 @@ class EvaluationSet(Record):
     classes: int
     labelled: bool
     skipped: tuple[str, ...] = ()  # files that could not be read, each with its reason
+    multi_label: bool = False  # an image carries none, one or several labels
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ class Accuracy(Record):
     host_right: str = ""  # the same of this artifact on the host, on a remote device
     rows_sha256: str = ""  # of the numbers of the images, where not all of the set were taken
     classes: Optional[ClassCounts] = None
+    independent: bool = False  # the outputs were read as labels of their own, a sigmoid each
+    multi_label: bool = False  # what is right, and what agrees, is the whole set of an image's labels: no top-1 here
+    average_precision: Optional[float] = None  # mean over the labels that an image carries
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ STATUSES = (OK, FAILED, REFUSED, CRASHED, TIMEOUT, NAN)
 LOGITS = "logits"
 PROBABILITIES = "probabilities"  # never negative, every row sums to one
 SCORES = "scores"  # in 0..1 and not summing to one: independent sigmoids
+LABEL_LOGITS = "label logits"  # of independent labels: a sigmoid of each is its probability
+INDEPENDENT = (SCORES, LABEL_LOGITS)
+"""Kinds of a multi-label model: each output is a label of its own, and none, one or several hold for an image."""
 
 Scalar = Union[str, int, float, bool, None]
 

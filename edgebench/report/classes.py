@@ -16,7 +16,10 @@ from edgebench.units import percent
 
 @dataclass(frozen=True)
 class ClassDetail:
-    """One evaluation class by class, as the page shows it folded; `confusion` is true classes by predicted ones."""
+    """One evaluation class by class, as the page shows it folded; `confusion` is true classes by predicted ones.
+
+    Sets of labels have none.
+    """
 
     title: str
     classes: tuple[str, ...]
@@ -59,5 +62,5 @@ def _detail(row: Row, counts: ClassCounts) -> ClassDetail:
         artifact_name(row),
         names,
         tuple((name, str(images), *(percent(share) for share in of_class)) for name, images, *of_class in figures),
-        tuple(map(tuple, confusion_matrix(counts).tolist())),
+        () if row.of.counts and row.of.counts.multi_label else tuple(map(tuple, confusion_matrix(counts).tolist())),
     )

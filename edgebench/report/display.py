@@ -140,22 +140,21 @@ def _with(word: str, name: str) -> Callable[[Row], str]:
 
 
 def _change(row: Row) -> str:
-    return "" if row.top1_drop is None else points(-row.top1_drop)
+    return "" if row.drop is None else points(-row.drop[0])
 
 
 def _change_reach(row: Row) -> str:
-    if row.top1_drop_low is None or row.top1_drop_high is None:
-        return ""
-    return f"{points(-row.top1_drop_high)} to {points(-row.top1_drop_low)}"
+    return "" if row.drop is None else f"{points(-row.drop[2])} to {points(-row.drop[1])}"
 
 
 def _change_order(row: Row) -> float | None:
-    return None if row.top1_drop is None else -row.top1_drop
+    return None if row.drop is None else -row.drop[0]
 
 
 ALL = (
     Column("Size", "size_bytes", ranked=True),
     Column("Top-1", "top1"),
+    Column("All labels", "subset_accuracy", _with("mAP", "mean_average_precision")),
     Column("Change", "top1_drop", _change_reach, _change, _change_order),
     Column("Drift", "drift_verdict", _drift_detail, _drift),
     Column("Agrees", "agreement"),

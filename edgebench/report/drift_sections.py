@@ -33,15 +33,15 @@ def artifact_name(row: Row) -> str:
 
 def verdict_section(rows: Sequence[Row]) -> Section | None:
     """Say of every drop whether it is real, what these images could show, and what would decide it."""
-    judged = [row for row in rows if row.top1_drop is not None and row.of.accuracy]
+    judged = [row for row in rows if row.drop is not None and row.of.accuracy]
     if not judged:
         return None
     lines: list[tuple[str, ...]] = []
     marked = set()
     for at, row in enumerate(judged):
-        assert row.of.accuracy and row.top1_drop is not None
+        assert row.of.accuracy and row.drop is not None
         verdict = row.of.accuracy.verdict
-        own = Shift(row.top1_drop, row.top1_drop_low or 0.0, row.top1_drop_high or 0.0)
+        own = Shift(*row.drop)
         shown = f"{(verdict.smallest_drop or 0) * 100:.1f}"
         lines.append((artifact_name(row), shift_text(own), verdict.short, shown, row.loss_arose, verdict.advice))
         marked |= {(at, 2)} if verdict.word == "real drop" else set()

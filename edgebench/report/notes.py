@@ -38,9 +38,27 @@ def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
     unlabelled = {e.data.name for e in evaluations if not e.data.labelled}
     for name in sorted(unlabelled):
         yield f"The evaluation set {name} has no labels: only agreement with the source model is known, not accuracy."
+    yield from _label_notes(results)
     names = list(dict.fromkeys(item for e in evaluations for item in e.data.skipped))
     if names:
         yield f"{count(len(names), 'image')} could not be read and {_are(names)} not counted: {_listed(names)}"
+
+
+def _label_notes(results: Sequence[Result]) -> Iterator[str]:
+    """Say what is right where the outputs are labels of their own: sets of labels, or the first choice after all."""
+    seen = [(r.artifact.model, e) for r in results for e in r.evaluations if e.accuracy and e.accuracy.independent]
+    sets = dict.fromkeys(e.data.name for _, e in seen if e.accuracy and e.accuracy.right and e.accuracy.multi_label)
+    if sets:
+        yield (
+            f"Images of {_listed(list(sets))} carry none, one or several labels: right is an image with every label "
+            "right, and so is agreement; an output above a half gives its label."
+        )
+    chosen = {(model, e.data.name) for model, e in seen if e.accuracy and not e.accuracy.multi_label}
+    for model, data in sorted(chosen):
+        yield (
+            f"{model} is a multi-label model (a sigmoid for each output), and {data} gives each image one class: top-1 "
+            "is the output that is highest, whatever the others say, and there is no loss."
+        )
 
 
 def _calibration_notes(results: Sequence[Result]) -> Iterator[str]:

@@ -69,9 +69,11 @@ def hover(row: Row) -> str:
         lines.append(f"latency {milliseconds(row.latency_ms_median)}")
     if row.size_bytes:
         lines.append(f"size {size(row.size_bytes)}")
+    drop = f" ({points(-row.drop[0])} points)" if row.drop is not None else ""
     if row.top1 is not None:
-        drop = f" ({points(-row.top1_drop)} points)" if row.top1_drop is not None else ""
         lines.append(f"top-1 {percent(row.top1)}{drop}")
+    if row.subset_accuracy is not None:
+        lines.append(f"all labels {percent(row.subset_accuracy)}{drop}")
     if row.agreement is not None:
         lines.append(f"agreement {percent(row.agreement)}")
     if row.peak_rss_bytes is not None:

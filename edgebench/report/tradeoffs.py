@@ -51,9 +51,11 @@ def against_size(group: Group, several: bool) -> Chart:
 
 
 def accuracy_measure(rows: Sequence[Row]) -> tuple[str, Callable[[Row], float | None]]:
-    """Return what stands for accuracy: top-1 where there are labels, else agreement with the source model."""
+    """Return what stands for accuracy: top-1, or subset accuracy of sets of labels, else agreement with the source."""
     if any(row.top1 is not None for row in rows):
         return "top-1 accuracy", lambda row: row.top1
+    if any(row.subset_accuracy is not None for row in rows):
+        return "images with every label right", lambda row: row.subset_accuracy
     return "agreement with the source model", lambda row: row.agreement
 
 
@@ -77,7 +79,7 @@ def _scatter(
         mine = [row for row in shown if row.subject == subject]
         figure = go.Figure([_point(row, x, y, reach) for row in mine])
         x_range = log_range([x(row) or 0 for row in mine], [end for row in mine for end in _ends(x(row), reach(row))])
-        references = [row.top1_reference for row in mine if row.top1_reference is not None]
+        references = [reference for row in mine if (reference := _reference(row)) is not None]
         if references:
             figure.add_hline(y=references[0], line={"dash": "dot", "width": 1, "color": GREY})
         figure.update_xaxes(title=x_title, type="log", range=x_range, tickvals=ticks(x_range), ticktext=ticks(x_range))
@@ -88,7 +90,7 @@ def _scatter(
 
 def _point(row: Row, x: Any, y: Any, reach: Any) -> go.Scatter:
     spread = reach(row)
-    drop = _drop_reach(row) if row.top1 is not None else None
+    drop = _drop_reach(row) if _labelled(row) else None
     bars = {"thickness": 1, "width": 0, "color": COLOURS.get(row.precision, GREY)}
     return go.Scatter(
         x=[x(row)],
@@ -116,12 +118,18 @@ def _ends(value: float | None, reach: tuple[float, float] | None) -> list[float]
 
 def _drop_reach(row: Row) -> tuple[float, float] | None:
     """How far the accuracy would lie above and below, at the ends of the drop's interval."""
-    if row.top1_drop is None or row.top1_drop_low is None or row.top1_drop_high is None:
-        return None
-    return row.top1_drop - row.top1_drop_low, row.top1_drop_high - row.top1_drop
+    return None if row.drop is None else (row.drop[0] - row.drop[1], row.drop[2] - row.drop[0])
+
+
+def _reference(row: Row) -> float | None:
+    return row.subset_reference if row.top1 is None else row.top1_reference
+
+
+def _labelled(row: Row) -> bool:
+    return row.top1 is not None or row.subset_accuracy is not None
 
 
 def _heights(row: Row, y: Callable[[Row], float | None]) -> list[float]:
-    value, drop = y(row) or 0.0, _drop_reach(row)
-    ends = [value + drop[0], value - drop[1]] if drop and row.top1 is not None else []
-    return [value, *ends, *([row.top1_reference] if row.top1_reference is not None and row.top1 is not None else [])]
+    value, drop, reference = y(row) or 0.0, _drop_reach(row), _reference(row)
+    ends = [value + drop[0], value - drop[1]] if drop and _labelled(row) else []
+    return [value, *ends, *([reference] if reference is not None and _labelled(row) else [])]

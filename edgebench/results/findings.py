@@ -56,7 +56,7 @@ def best(rows: Sequence[Row], figure: Figure, highest: bool = False) -> Row | No
 
 def drop_not_shown(row: Row) -> bool:
     """Whether accuracy was compared and no loss against the source model was shown on these images."""
-    return row.top1_drop_low is not None and row.top1_drop_low <= 0
+    return row.drop is not None and row.drop[1] <= 0
 
 
 def baseline(rows: Sequence[Row], row: Row) -> Row | None:
@@ -159,12 +159,13 @@ def _slow_words(row: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def _accuracy_words(row: Row) -> str:
-    if row.top1 is not None and row.top1_drop is not None:
-        change = points(-row.top1_drop)
+    known = f"subset accuracy {percent(row.subset_accuracy)}" if row.top1 is None else f"top-1 {percent(row.top1)}"
+    if row.drop is not None:
+        change = points(-row.drop[0])
         words = "as the source model" if change == points(0) else f"{change} points against the source model"
-        return f"top-1 {percent(row.top1)}, {words} ({row.drift_verdict})"
-    if row.top1 is not None:
-        return f"top-1 {percent(row.top1)}"
+        return f"{known}, {words} ({row.drift_verdict})"
+    if row.top1 is not None or row.subset_accuracy is not None:
+        return known
     if row.agreement is not None and row.images:
         return f"chooses as the source model on {percent(row.agreement)} of {count(row.images, 'image')}"
     return "accuracy not measured"

@@ -63,6 +63,14 @@ def test_a_checkpoint_says_what_it_is(folder: Path) -> None:
     assert model.handle.config._attn_implementation == "eager"
 
 
+@pytest.mark.parametrize(
+    ("problem", "kind"), [("multi_label_classification", "label logits"), ("single_label_classification", "logits")]
+)
+def test_the_problem_says_what_the_outputs_are(folder: Path, problem: str, kind: str) -> None:
+    change(folder / "config.json", problem_type=problem)
+    assert load(folder).output_kind == kind
+
+
 def test_placeholder_labels_are_no_labels(folder: Path) -> None:
     assert load(folder).labels == ()
 

@@ -267,6 +267,15 @@ def test_one_sigmoid_is_two_classes(converter, models, tmp_path: Path, kind: str
     assert found.classes == 2 and "[1 - p, p]" in found.notes[0]
 
 
+@pytest.mark.parametrize("kind", ["keras", "h5", "savedmodel"])
+def test_the_last_operator_says_what_the_outputs_are(converter, models, tmp_path: Path, kind: str) -> None:
+    for activation, words in (("sigmoid", "scores"), ("softmax", "probabilities"), ("linear", "")):
+        model = models.classifier(activation=activation)
+        path = tmp_path / f"{activation}.{kind}"
+        model.export(path, verbose=False) if kind == "savedmodel" else model.save(path)
+        assert load(converter, path).output_kind == words
+
+
 def test_grey_without_a_channel_and_bytes(converter, tmp_path: Path) -> None:
     import keras
     import numpy as np

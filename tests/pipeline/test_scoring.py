@@ -12,7 +12,16 @@ from edgebench.errors import ConversionError, EdgebenchError, UsageError
 from edgebench.images.evaluation import EvaluationImages, open_dataset
 from edgebench.pipeline import reference, scoring
 from edgebench.pipeline.scoring import Exam, image_size, make_exam, score_outputs
-from edgebench.records import LOGITS, PROBABILITIES, EvaluationSet, Preprocessing, Source, TensorSpec
+from edgebench.records import (
+    LABEL_LOGITS,
+    LOGITS,
+    PROBABILITIES,
+    SCORES,
+    EvaluationSet,
+    Preprocessing,
+    Source,
+    TensorSpec,
+)
 from tests.make import make_artifact
 
 NHWC, NCHW = TensorSpec("x", (1, 5, 7, 3), "float32"), TensorSpec("x", (1, 3, 5, 7), "float32")
@@ -117,6 +126,70 @@ def test_the_artifacts_kind_of_output_decides_and_else_its_values():
     assert known[1] == pytest.approx(-np.log([0.5, 0.3, 0.3, 0.5]).mean(), rel=1e-6)
 
 
+# ---- sets of labels
+
+SETS = ((0,), (1, 2), (), (0, 2))
+CARRIED = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 1]], bool)
+SHARES = np.array([[0.9, 0.2, 0.1], [0.1, 0.6, 0.7], [0.1, 0.3, 0.5], [0.8, 0.1, 0.2]], np.float32)  # 3 of 4 right
+
+
+def carried(sets, classes, model_labels, outputs, ordered=False):
+    holding = dataclasses.replace(data([0] * len(sets), classes), sets=sets)
+    return scoring._output_sets(holding, tuple(model_labels), outputs, "digits", ordered).astype(int).tolist()
+
+
+def test_sets_are_mapped_by_name_or_in_an_order_that_was_given():
+    assert carried(SETS, "abc", "cab", 3) == [[0, 1, 0], [1, 0, 1], [0, 0, 0], [1, 1, 0]]
+    assert carried(SETS, "abc", "abcd", 4)[1] == [0, 1, 1, 0]  # a part of the model's labels
+    assert carried(SETS, "abc", (), 3, ordered=True) == CARRIED.astype(int).tolist()
+    assert carried(SETS, (), (), 5)[3] == [1, 0, 1, 0, 0]
+    with pytest.raises(UsageError, match=r"does not know the labels of photos \(a, b, c\): which output is which"):
+        carried(SETS, "abc", (), 3)
+    for sets, names, outputs in ((SETS, "abc", 4), (SETS, (), 2)):
+        with pytest.raises(UsageError, match=f"photos has 3 labels, digits has {outputs} outputs"):
+            carried(sets, names, (), outputs, ordered=True)
+
+
+def with_sets(labels=CARRIED, reference=SHARES):
+    record = dataclasses.replace(EXAM.data.record, multi_label=True)
+    return dataclasses.replace(
+        EXAM, data=dataclasses.replace(EXAM.data, record=record), labels=labels, reference=reference
+    )
+
+
+@pytest.mark.parametrize("kind", [SCORES, ""])
+def test_sets_are_scored_as_sets(kind):
+    flipped = SHARES.copy()
+    flipped[0, 1] = 0.6
+    counts = score_outputs(with_sets(), flipped, (), make_artifact(output_kind=kind), SHARES)
+    assert counts.multi_label and counts.top1_correct is None
+    assert (counts.both_correct, counts.only_reference_correct, counts.neither_correct) == (2, 1, 1)
+    assert (counts.agree, counts.agree_with_host) == (3, 3)
+    part = score_outputs(with_sets(), flipped[[0, 3]], (0, 3), make_artifact(output_kind=SCORES))
+    assert (part.images, part.agree, part.neither_correct, part.only_reference_correct) == (2, 1, 1, 1)
+
+
+def test_a_model_that_chooses_one_class_is_not_asked_for_sets():
+    for kind in (LOGITS, PROBABILITIES):
+        with pytest.raises(UsageError, match=f"carry several labels, and digits gives {kind}"):
+            score_outputs(with_sets(), SHARES, (), make_artifact(output_kind=kind))
+    with pytest.raises(UsageError, match="gives logits"):
+        score_outputs(with_sets(), SHARES * 9, (), make_artifact(output_kind=""))
+
+
+def test_one_class_an_image_asks_a_multi_label_model_for_its_first_choice_and_no_labels_for_sets():
+    model = make_artifact(output_kind=LABEL_LOGITS)
+    logits = (SHARES - 0.5).astype(np.float32)
+    single = score_outputs(dataclasses.replace(EXAM, reference=logits), logits, (), model)
+    assert (single.top1_correct, single.loss, single.kl, single.agree) == (2, None, None, 4)
+    assert single.independent and not single.multi_label
+    other = logits.copy()
+    other[0, 0] = -0.1  # still the highest, and no longer given
+    exam = dataclasses.replace(EXAM, labels=None, reference=logits)
+    assert score_outputs(exam, other, (), model).agree == 3
+    assert score_outputs(exam, other, (), LOGITS_MODEL).agree == 4
+
+
 # ---- the exam of a model
 
 
@@ -165,6 +238,20 @@ def test_an_exam_has_the_reference_of_exactly_these_pixels(photos, source_model,
     assert [entry[0] for entry in source_model.asked[2::2]] == ["/m.keras", "/n.keras"]
     assert source_model.asked[4] == ("/n.keras", "", NOTHING)
     assert len(list((tmp_path / "cache/references").glob("digits-????????????????.npy"))) == 3
+
+
+def test_images_with_sets_of_labels_ask_for_a_multi_label_model(source_model, tmp_path):
+    images = np.zeros((4, 5, 7, 3), np.uint8)
+    np.savez(tmp_path / "sets.npz", x_test=images, y_test=CARRIED)
+    several = open_dataset(tmp_path / "sets.npz")
+
+    def exam(kind):
+        return make_exam(dataclasses.replace(MODEL, output_kind=kind), Preprocessing("none"), several, tmp_path, None)
+
+    assert (exam(SCORES).labels == CARRIED).all()
+    assert (exam("").labels == CARRIED).all()  # a bare file: its values will tell
+    with pytest.raises(UsageError, match="carry several labels, and digits gives probabilities"):
+        exam(PROBABILITIES)
 
 
 def test_a_source_model_that_changed_is_no_reference(photos, source_model, tmp_path):

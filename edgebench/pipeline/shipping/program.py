@@ -12,7 +12,7 @@ from importlib import resources
 from edgebench import __version__
 from edgebench.errors import UsageError
 from edgebench.images.evaluation import RESAMPLE
-from edgebench.records import LOGITS, PROBABILITIES, SCORES, Artifact, Preprocessing, TensorSpec
+from edgebench.records import LABEL_LOGITS, LOGITS, PROBABILITIES, SCORES, Artifact, Preprocessing, TensorSpec
 
 NEEDS = {
     "tflite": "numpy, Pillow and ai-edge-litert (or tflite-runtime)",
@@ -20,7 +20,9 @@ NEEDS = {
     "savedmodel": "numpy, Pillow and tensorflow",
 }
 SOFTMAX = ("    values = np.exp(values - values.max())", "    values = values / values.sum()")
-KINDS = (LOGITS, PROBABILITIES, SCORES)
+SIGMOID = ("    values = 1 / (1 + np.exp(-values.astype(np.float64)))",)
+KINDS = (LOGITS, PROBABILITIES, SCORES, LABEL_LOGITS)
+TO_SHARES = {LOGITS: SOFTMAX, LABEL_LOGITS: SIGMOID}
 SIZES = ("exact", "cover", "contain", "none")
 CROPS = ("floor", "round", "none")
 
@@ -48,7 +50,7 @@ def program(artifact: Artifact, file: str, size: tuple[int, int, int]) -> str:
         prepare="\n".join(f"    {line}" for line in _prepare(rule, given, artifact.layout)),
         dequantise=_dequantised(gives),
         kind=artifact.output_kind if artifact.output_kind in KINDS else "as the file gives them",
-        surest="\n".join(SOFTMAX) if artifact.output_kind == LOGITS else "    # these are shares already",
+        surest="\n".join(TO_SHARES.get(artifact.output_kind, ("    # these are shares already",))),
     )
 
 
