@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -23,9 +24,27 @@ def milliseconds(value_ms: float | None) -> str:
     return f"{significant(value_ms / 1000)} s" if abs(value_ms) >= 10_000 else f"{significant(value_ms)} ms"
 
 
+Scales = Sequence[tuple[str, float, float]]
+"""Units, each with its size in base units and the least base units that are told in it."""
+TIMES: Scales = (("s", 1000.0, 10_000.0), ("ms", 1.0, 0.1), ("µs", 0.001, 0.0))
+SIZES: Scales = (("GB", 1e9, 1e9), ("MB", 1e6, 1e6), ("kB", 1e3, 1e3), ("B", 1.0, 0.0))
+ENERGIES: Scales = (("J", 1.0, 1.0), ("mJ", 0.001, 0.0))
+
+
+def common(values: Sequence[float], scales: Scales) -> tuple[str, float]:
+    """Return the unit that suits the middle one of values which stand in one column, and its size."""
+    middle = sorted(abs(value) for value in values)[len(values) // 2]
+    return next((unit, scale) for unit, scale, least in scales if middle >= least)
+
+
 def millijoules(value_joules: float | None) -> str:
     """Return joules in mJ."""
     return "" if value_joules is None else f"{significant(value_joules * 1000)} mJ"
+
+
+def per_second(value: float | None) -> str:
+    """Return a rate without its unit."""
+    return "" if value is None else significant(value)
 
 
 def size(value_bytes: float | None) -> str:

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from edgebench import __version__
+from edgebench.cli.streams import forgive
 from edgebench.errors import EdgebenchError
 
 # name -> (module in this package, one line for --help). The line stands here so that --help loads no command.
@@ -79,6 +80,7 @@ def _leave_at_once(code: int) -> NoReturn:
 
 def main() -> None:
     """Run the command line: one clear line and an exit code for what the user can mend."""
+    forgive()
     try:
         code = cli.main(standalone_mode=False)
     except EdgebenchError as error:

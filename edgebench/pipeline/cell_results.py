@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def place_of(cell: Cell, request: Request, info: DeviceInfo) -> Path:
 
 def write_result(cell: Cell, request: Request, info: DeviceInfo, place: Path) -> Result:
     """Write what a cell has brought, and return it; the raw outputs lie in files beside."""
+    where = str(cell.file) if cell.file else cell.artifact.path  # for people: the file to ship, as it was named here
     result = Result(
-        artifact=cell.artifact,
+        artifact=dataclasses.replace(cell.artifact, path=where),
         device=info.name,
         runtime=cell.runtime,
         status=cell.status,

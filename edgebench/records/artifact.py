@@ -78,7 +78,7 @@ class Artifact(Record):
     precision: str
     status: str
     reason: str
-    path: str  # file name beside the manifest; empty where nothing was made
+    path: str  # file name beside the manifest, in a result as it was named; empty where nothing was made
     sha256: str
     size_bytes: int
     parameters: Optional[int]

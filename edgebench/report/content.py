@@ -15,8 +15,10 @@ from edgebench.report.section import Section
 from edgebench.results.conditions import Conditions, Difference, differences, newest_only
 from edgebench.results.corruption import Curve, curves
 from edgebench.results.derived import derive
+from edgebench.results.feasible import Feasible, feasible
 from edgebench.results.figures import Row
 from edgebench.results.findings import Finding, findings
+from edgebench.results.recommend import Recommendation, Wish, recommend
 from edgebench.results.rows import with_subjects
 from edgebench.results.together import by_conditions, rows_together
 from edgebench.results.verdict import ShipVerdict, ship_verdicts
@@ -52,6 +54,7 @@ class Report:
     rows: tuple[Row, ...]
     groups: tuple[Group, ...]
     verdicts: tuple[ShipVerdict, ...]  # which file to ship, a subject and set of conditions each
+    recommendations: tuple[Recommendation, ...]  # what meets the wish, one a set of conditions; none without a wish
     findings: tuple[Finding, ...]
     differences: tuple[Difference, ...]
     replaced: tuple[str, ...]  # results left out because a newer one is here, in words
@@ -59,13 +62,26 @@ class Report:
     notes: tuple[str, ...]
     sections: tuple[Section, ...] = ()  # on drift: tables of text
     curves: tuple[Curve, ...] = ()  # accuracy by severity of each artifact
+    wish: Wish | None = None
+
+    @property
+    def feasible(self) -> Feasible:
+        """Between which ends the wish wants the figures; nothing without one."""
+        return feasible(self.wish.requirements if self.wish else ())
+
+    @property
+    def met(self) -> bool:
+        """Whether something meets the wish somewhere, or nothing was wished."""
+        return self.wish is None or any(found.chosen for found in self.recommendations)
 
 
-def build_report(results: Iterable[Result], rejected: Sequence[str] = (), margin: float = MARGIN) -> Report:
+def build_report(
+    results: Iterable[Result], rejected: Sequence[str] = (), margin: float = MARGIN, wish: Wish | None = None
+) -> Report:
     """Merge results: the newest of equal ones, grouped by what may be compared, with findings and differences.
 
-    `margin` is what counts as a drop: the verdicts tell it apart from none. Results are taken one by one and kept
-    without their samples; `rejected` is read when the last has come.
+    `margin` is what counts as a drop: the verdicts tell it apart from none. With a `wish`, what meets it is said.
+    Results are taken one by one and kept without their samples; `rejected` is read when the last has come.
     """
     derived = {id(found[0].result): found for found in (derive(result, alone=False) for result in results)}
     kept, replaced = newest_only(found[0].result for found in derived.values())
@@ -78,6 +94,7 @@ def build_report(results: Iterable[Result], rejected: Sequence[str] = (), margin
         rows=rows,
         groups=groups,
         verdicts=tuple(one for group in groups for one in ship_verdicts(group.conditions, group.rows)),
+        recommendations=tuple(recommend(rows, wish) if wish else ()),
         findings=tuple(found for group in groups for found in findings(group.conditions, group.rows)),
         differences=differences(kept),
         replaced=tuple(_left_out(result) for result in replaced),
@@ -85,6 +102,7 @@ def build_report(results: Iterable[Result], rejected: Sequence[str] = (), margin
         notes=tuple(notes(kept, _main(rows), [group.rows for group in groups])),
         sections=tuple(_sections(_unperturbed(rows), found)),
         curves=found,
+        wish=wish,
     )
 
 

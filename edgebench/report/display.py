@@ -11,7 +11,19 @@ from edgebench.results.figure import Basis, Unit
 from edgebench.results.figures import FIGURES, Row
 from edgebench.results.findings import best, tied_fastest, tied_lightest
 from edgebench.results.words import drop_reason, drop_word
-from edgebench.units import millijoules, milliseconds, percent, points, size
+from edgebench.units import (
+    ENERGIES,
+    SIZES,
+    TIMES,
+    common,
+    millijoules,
+    milliseconds,
+    per_second,
+    percent,
+    points,
+    significant,
+    size,
+)
 
 EMULATED = "emulated"
 TEXTS: dict[Unit, Callable[[float | None], str]] = {
@@ -19,7 +31,9 @@ TEXTS: dict[Unit, Callable[[float | None], str]] = {
     Unit.BYTES: size,
     Unit.SHARE: percent,
     Unit.JOULES: millijoules,
+    Unit.PER_SECOND: per_second,
 }
+SCALES = {Unit.MILLISECONDS: TIMES, Unit.BYTES: SIZES, Unit.JOULES: ENERGIES}
 
 
 def shown(row: Row, name: str) -> str:
@@ -50,6 +64,7 @@ class Column:
     text_of: Callable[[Row], str] | None = None  # where the figure with its unit is not what people read
     order_of: Callable[[Row], float | None] | None = None
     ranked: bool = False  # whether the lowest is marked as the best
+    priority: int = 0  # where there is little room the highest go first; 0 stays
 
     @property
     def numeric(self) -> bool:
@@ -64,6 +79,20 @@ class Column:
     def text(self, row: Row) -> str:
         """Return what stands in the cell."""
         return self.text_of(row) if self.text_of else shown(row, self.field)
+
+    def in_one_unit(self, rows: Sequence[Row]) -> tuple[str, list[str]]:
+        """Return the title with the unit of all its cells, and the cells without; as they are where they have none."""
+        scales = SCALES.get(FIGURES[self.field].unit)
+        values = [number(row, self.field) for row in rows]
+        known = [value for value in values if value is not None]
+        if scales is None or not known:
+            return self.title, [self.text(row) for row in rows]
+        unit, scale = common(known, scales)
+        texts = [
+            self.text(row) if value is None else significant(value / scale)
+            for row, value in zip(rows, values, strict=True)
+        ]
+        return f"{self.title} {unit}", texts
 
     def order(self, row: Row) -> float | None:
         """Return what sorting compares."""
@@ -151,19 +180,28 @@ def _change_order(row: Row) -> float | None:
     return None if row.drop is None else -row.drop[0]
 
 
+def _throughput(row: Row) -> str:
+    """Images a second where several went into one invoke; with one it is the latency again."""
+    return shown(row, "images_per_second") if row.batch != 1 else ""
+
+
 ALL = (
     Column("Size", "size_bytes", ranked=True),
-    Column("Top-1", "top1"),
-    Column("All labels", "subset_accuracy", _with("mAP", "mean_average_precision")),
-    Column("Change", "top1_drop", _change_reach, _change, _change_order),
+    Column("Top-1", "top1", priority=3),
+    Column("All labels", "subset_accuracy", _with("mAP", "mean_average_precision"), priority=3),
+    Column("Change", "top1_drop", _change_reach, _change, _change_order, priority=1),
     Column("Drift", "drift_verdict", _drift_detail, _drift),
-    Column("Agrees", "agreement"),
+    Column("Agrees", "agreement", priority=5),
     Column("Latency", "latency_ms_median", _latency_detail, _or_emulated("latency_ms_median"), ranked=True),
-    Column("p90", "latency_ms_p90", _with("p99", "latency_ms_p99")),
-    Column("Load", "load_ms", _with("first", "first_inference_ms")),
-    Column("Memory", "peak_rss_bytes", _with("model", "model_rss_bytes"), _or_emulated("peak_rss_bytes"), ranked=True),
-    Column("First minute", "first_minute_ms"),
-    Column("Last minute", "last_minute_ms"),
-    Column("Energy", "joules_per_image"),
-    Column("Stability", "stability", text_of=_stability),
-)
+    Column("Images/s", "images_per_second", text_of=_throughput, priority=1),
+    Column("p90", "latency_ms_p90", _with("p99", "latency_ms_p99"), priority=7),
+    Column("Load", "load_ms", _with("first", "first_inference_ms"), priority=8),
+    Column(
+        "Memory", "peak_rss_bytes", _with("model", "model_rss_bytes"), _or_emulated("peak_rss_bytes"), ranked=True,
+        priority=4,
+    ),
+    Column("At first", "first_minute_ms", priority=2),
+    Column("At last", "last_minute_ms", priority=2),
+    Column("Energy", "joules_per_image", priority=6),
+    Column("Stability", "stability", text_of=_stability, priority=9),
+)  # fmt: skip

@@ -10,6 +10,7 @@ from edgebench.report.content import Group, Report
 from edgebench.report.display import best_cells, columns
 from edgebench.report.environments import environments
 from edgebench.report.operators import operators
+from edgebench.report.recommendation import recommendation_lines
 from edgebench.report.section import Section
 from edgebench.units import one_line
 
@@ -25,6 +26,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield "# edgebench report"
     if not report.rows:
         yield "\nNo results yet. Run `edgebench profile` on some artifacts, then make this report again."
+    yield from _first(report)
     if report.findings:
         yield "\n## What stands out\n"
         for found in report.findings:
@@ -51,6 +53,22 @@ def _lines(report: Report) -> Iterator[str]:
     for place in environments(report.results):
         facts = [f"{name}: {value}" for name, value in place.lines]
         yield from _bullets(f"Measured on {plain(place.device)}", facts)
+
+
+def _first(report: Report) -> Iterator[str]:
+    """Yield the recommendation, where one was asked for, else the verdict on every model."""
+    if report.wish is not None:
+        yield "\n## What to ship"
+        for found in report.recommendations:
+            yield f"\n### {plain(found.conditions.title)}\n"
+            yield from (f"- {plain(line)}" for line in recommendation_lines(found, report.wish))
+    elif report.verdicts:
+        yield "\n## What to ship\n"
+        for verdict in report.verdicts:
+            where = f"{plain(verdict.subject)} on {plain(verdict.conditions.title)}"
+            paths = ", ".join(plain(choice.path) for choice in verdict.choices if choice.path)
+            yield f"- {where}: **{plain(verdict.sentence)}**{f' ({paths})' if paths else ''}"
+            yield from (f"  - {plain(caveat)}" for caveat in verdict.caveats)
 
 
 def _group(group: Group) -> Iterator[str]:

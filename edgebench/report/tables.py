@@ -13,6 +13,7 @@ from edgebench import __version__
 from edgebench.records import to_dict
 from edgebench.report.classes import class_values
 from edgebench.report.content import Report
+from edgebench.report.recommendation import recommendation_value, verdict_value
 from edgebench.report.section import Section
 from edgebench.results.conditions import environment
 from edgebench.results.derived import Derived
@@ -61,6 +62,8 @@ def json_value(report: Report) -> dict[str, Any]:
         "created": report.created,
         "rows": [values(row) for row in report.rows],
         "results": [_result(derived) for derived in {id(row.of.result): row.of for row in report.rows}.values()],
+        "verdicts": [verdict_value(verdict) for verdict in report.verdicts],
+        "recommendations": [recommendation_value(one, report.wish) for one in report.recommendations if report.wish],
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
         "differences": [dataclasses.asdict(difference) for difference in report.differences],
         "replaced": list(report.replaced),

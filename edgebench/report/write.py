@@ -12,6 +12,7 @@ from edgebench.measures.significance import MARGIN
 from edgebench.report.content import Report, build_report
 from edgebench.report.flips import flips_csv
 from edgebench.results.load import read_results
+from edgebench.results.recommend import Wish
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,14 @@ class ReportPaths:
     report: Report
 
 
-def read_report(folders: Sequence[Path], margin: float = MARGIN) -> Report:
+def read_report(folders: Sequence[Path], margin: float = MARGIN, wish: Wish | None = None) -> Report:
     """Read and merge every result under `folders`; files that cannot be read are named in the report.
 
     Raises UsageError where a folder does not exist or none of them holds a readable result.
     """
     rejected: list[str] = []
-    report = build_report(read_results(folders, lambda error: rejected.append(str(error))), rejected, margin)
+    results = read_results(folders, lambda error: rejected.append(str(error)))
+    report = build_report(results, rejected, margin, wish)
     if not report.results:
         places = ", ".join(str(folder) for folder in folders)
         why = f": {rejected[0]}" if rejected else ": run `edgebench profile` first, or name the folder it wrote to"

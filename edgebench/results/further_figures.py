@@ -146,11 +146,11 @@ class FurtherFigures:
     )  # fmt: skip
     first_minute_ms: float | None = figure(
         MACHINE, MS, lambda d: d.minutes_ns and _ms(d.minutes_ns[0]),
-        "Median latency of the first minute of a sustained run.",
+        "Median latency at the beginning of a sustained run: its first minute, or half of a run shorter than two.",
     )  # fmt: skip
     last_minute_ms: float | None = figure(
         MACHINE, MS, lambda d: d.minutes_ns and _ms(d.minutes_ns[1]),
-        "Median latency of its last minute: higher where the device got hot.",
+        "The same of its end: higher where the device got hot.",
     )  # fmt: skip
     joules_per_image: float | None = figure(
         MACHINE, JOULES, lambda d: d.joules_per_image,

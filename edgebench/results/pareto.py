@@ -48,7 +48,7 @@ def lead_of(rows: Sequence[Row]) -> Row:
     surest = min(proof(row) for row in rows)
     among = [row for row in rows if proof(row) == surest]
     if surest is Proof.LOST:  # the least loss first: nothing here is without one
-        return min(among, key=lambda row: row.top1_drop or 0.0)
+        return min(among, key=lambda row: row.drop[0] if row.drop else 0.0)
     return _fastest(among)
 
 
@@ -100,7 +100,7 @@ def _safer(row: Row, other: Row) -> bool:
 
 def _most_loss(row: Row) -> float:
     """Return the upper end of the drop that the images leave room for; 0 where none was shown or none is known."""
-    return row.top1_drop_high or 0.0 if proof(row) in (Proof.OPEN, Proof.LOST) else 0.0
+    return row.drop[2] if row.drop and proof(row) in (Proof.OPEN, Proof.LOST) else 0.0
 
 
 def certainly_faster(row: Row, other: Row) -> bool:
@@ -131,7 +131,7 @@ def _payable(row: Row, lead: Row) -> bool:
     saved, paid = sorted(
         math.log(_factor(*pair)) for pair in ((time_of(row), time_of(lead)), (row.size_bytes, lead.size_bytes))
     )
-    return (row.top1_drop or 0.0) <= most and paid <= max(0.0, -MOST_PRICE * saved)
+    return (row.drop[0] if row.drop else 0.0) <= most and paid <= max(0.0, -MOST_PRICE * saved)
 
 
 def tied(row: Row, lead: Row) -> bool:

@@ -6,7 +6,7 @@ artifacts that meet all, the best figure wins; those that cannot be told from it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +26,15 @@ class Standing(Enum):
     MEETS = "meets"
     UNDECIDED = "undecided"
     FAILS = "fails"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What must hold, and in which figure to be best of what is left: with the least of it, or the most."""
+
+    requirements: tuple[Expression, ...]
+    goal: str
+    largest: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,24 +58,35 @@ class Recommendation:
     open: tuple[Candidate, ...]  # undecided ones that would be better than what is chosen
 
 
-def recommend(
-    rows: Sequence[Row], requirements: Sequence[Expression], goal: str, largest: bool = False
-) -> list[Recommendation]:
-    """Judge rows of one evaluation each, device by device; `goal` names the figure to minimise, or to maximise."""
-    return [_recommend(where, mine, requirements, goal, largest) for where, mine in by_conditions(rows).items()]
+def recommend(rows: Sequence[Row], wish: Wish) -> list[Recommendation]:
+    """Judge the rows of unperturbed images, device by device; an artifact must meet on every set it was judged on."""
+    plain = [row for row in rows if not row.perturbation]
+    return [_recommend(where, mine, wish) for where, mine in by_conditions(plain).items()]
 
 
-def _recommend(
-    where: Conditions, rows: Sequence[Row], requirements: Sequence[Expression], goal: str, largest: bool
-) -> Recommendation:
-    judged = (_judge(row, requirements, goal) for row in rows)
-    found = sorted(judged, key=lambda one: (_ORDER[one.standing], _cost(one.goal, largest)))
+def _recommend(where: Conditions, rows: Sequence[Row], wish: Wish) -> Recommendation:
+    found = sorted(_candidates(rows, wish), key=lambda one: (_ORDER[one.standing], _cost(one.goal, wish.largest)))
     meeting = [one for one in found if one.standing is Standing.MEETS]
-    chosen = tuple(one for one in meeting if _ties(one.goal, meeting[0].goal, largest))
-    to_beat = _cost(chosen[0].goal, largest) if chosen else float("inf")
+    chosen = tuple(one for one in meeting if _ties(one.goal, meeting[0].goal, wish.largest))
+    to_beat = _cost(chosen[0].goal, wish.largest) if chosen else float("inf")
     undecided = (one for one in found if one.standing is Standing.UNDECIDED)
-    better = [one for one in undecided if not chosen or _cost(one.goal, largest) < to_beat]
+    better = [one for one in undecided if not chosen or _cost(one.goal, wish.largest) < to_beat]
     return Recommendation(where, chosen, tuple(found), tuple(better))
+
+
+def _candidates(rows: Sequence[Row], wish: Wish) -> Iterator[Candidate]:
+    """Yield a candidate for each result, or for each row where a requirement says which set of images is meant."""
+    apart = any("evaluation" in requirement.names for requirement in wish.requirements)
+    table: dict[int, list[Candidate]] = {}
+    for row in rows:
+        table.setdefault(id(row) if apart else id(row.of.result), []).append(_judge(row, wish.requirements, wish.goal))
+    for judged in table.values():
+        main, worst = judged[0], max(judged, key=lambda one: _ORDER[one.standing])
+        if worst.standing is main.standing:
+            yield main
+        else:
+            reasons = tuple(f"on {worst.row.evaluation or 'another set'}: {reason}" for reason in worst.reasons)
+            yield Candidate(main.row, worst.standing, reasons, worst.advice, main.goal)
 
 
 _ORDER = {Standing.MEETS: 0, Standing.UNDECIDED: 1, Standing.FAILS: 2}

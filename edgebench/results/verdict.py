@@ -59,11 +59,16 @@ class ShipVerdict:
         """One sentence, without the path."""
         if not self.choices:
             return "Nothing to ship: no file ran here."
-        lead, others = self.choices[0], self.choices[1:]
+        words = "; or ".join(self.choice_words(at) for at in range(len(self.choices)))
+        return f"{self.opening} {words}."
+
+    def choice_words(self, at: int) -> str:
+        """Return one of the choices with its words: the first with its ties, the others held against it."""
+        one = self.choices[at]
+        if at:
+            return f"{one.name}, against the first {one.words}"
         tie = f" (a tie with {', '.join(self.ties)})" if self.ties else ""
-        parts = [f"{lead.name}{tie}: {lead.words}"]
-        parts += [f"or {one.name}, against the first {one.words}" for one in others]
-        return f"{self.opening} {'; '.join(parts)}."
+        return f"{one.name}{tie}: {one.words}"
 
     @property
     def opening(self) -> str:
@@ -171,8 +176,7 @@ def accuracy_words(row: Row) -> str:
         case Proof.UNKNOWN:
             return "accuracy not measured"
         case Proof.LOST:
-            ends = (row.top1_drop, row.top1_drop_low, row.top1_drop_high)
-            return "loses {:.1f} points ({:.1f} to {:.1f})".format(*(100 * (end or 0.0) for end in ends))
+            return "loses {:.1f} points ({:.1f} to {:.1f})".format(*(100 * end for end in row.drop or (0.0, 0.0, 0.0)))
     verdict = row.of.accuracy.verdict if row.of.accuracy else None
     reason = drop_reason(verdict)
     return f"drop {drop_word(verdict)} ({reason})" if reason else drop_word(verdict)

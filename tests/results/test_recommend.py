@@ -15,7 +15,7 @@ from edgebench.records import Result, Settings
 from edgebench.results.advice import Advice, advise, growth
 from edgebench.results.derived import derive
 from edgebench.results.figures import FIGURES
-from edgebench.results.recommend import Recommendation, Standing, recommend
+from edgebench.results.recommend import Recommendation, Standing, Wish, recommend
 from edgebench.results.rows import to_row
 from tests.conftest import Command
 from tests.make import make_accuracy, make_failed, make_result, write_results
@@ -24,11 +24,15 @@ NAMES = frozenset(FIGURES)
 SMALL = {"size_bytes": 100_000}
 
 
+def wish(*requirements: str, goal: str = "size_bytes", largest: bool = False) -> Wish:
+    return Wish(tuple(parse(text, NAMES) for text in requirements), goal, largest)
+
+
 def judged(
     results: list[Result], *requirements: str, goal: str = "size_bytes", largest: bool = False
 ) -> Recommendation:
     rows = [to_row(one) for result in results for one in derive(result)]
-    (found,) = recommend(rows, [parse(text, NAMES) for text in requirements], goal, largest)
+    (found,) = recommend(rows, wish(*requirements, goal=goal, largest=largest))
     return found
 
 
@@ -101,10 +105,22 @@ def test_a_better_one_that_is_open_is_named() -> None:
     assert judged([FLOAT32, LOSSY], "top1_drop < 0.01").open == ()
 
 
+def test_a_requirement_must_be_met_on_every_set_of_images() -> None:
+    (main,) = INT8.evaluations
+    shifted = dataclasses.replace(main.data, name="shifted", sha256="s" * 64)
+    lossy = dataclasses.replace(main, data=shifted, accuracy=make_accuracy(both=400, lost=80))
+    both = dataclasses.replace(INT8, evaluations=(main, lossy))
+    found = judged([FLOAT32, both], "top1_drop < 0.01")
+    assert (chosen(found), standing(found)) == (["tflite:float32"], {"tflite:float32": "meets", "tflite:int8": "fails"})
+    assert found.candidates[1].reasons[0].startswith("on shifted: top1_drop < 0.01: top1_drop = 0.16 ")
+    asked = judged([both], "top1_drop < 0.01", "evaluation == 'test'")
+    assert [one.standing.value for one in asked.candidates] == ["meets", "fails"]
+
+
 def test_devices_are_judged_apart_and_emulated_times_mean_nothing() -> None:
     there = make_result(latency_ms=900.0, device="virtual-pi", emulated=True)
     rows = [to_row(one) for result in (FLOAT32, there) for one in derive(result)]
-    here, emulated = recommend(rows, [parse("latency_ms_median < 5", NAMES)], "size_bytes")
+    here, emulated = recommend(rows, wish("latency_ms_median < 5"))
     assert [one.row.device for one in here.chosen] == ["cpu"] and not emulated.chosen
     (open_one,) = emulated.open
     assert "on a real device" in open_one.advice[0].words
@@ -170,4 +186,4 @@ def test_the_command(tmp_path: Path, edgebench: Command) -> None:
 
 def test_other_settings_are_other_conditions() -> None:
     rows = [to_row(derive(make_result(settings=Settings(threads=threads)))[0]) for threads in (1, 4)]
-    assert [one.conditions.threads for one in recommend(rows, [], "size_bytes")] == [1, 4]
+    assert [one.conditions.threads for one in recommend(rows, wish())] == [1, 4]
