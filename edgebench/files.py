@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgebench import leftovers, records
+from edgebench import hashes, leftovers, records
 from edgebench.errors import FormatVersionError, UsageError
 from edgebench.records.upgrade import OLDEST_VERSION, upgrade_result
 
@@ -196,6 +196,11 @@ def sha256_file(path: Path) -> str:
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(os.fsencode(file.relative_to(path)) + f"\0{sha256_file(file)}\n".encode())
         return digest.hexdigest()
+    memory = hashes.current()
+    return memory.find(path, _digest) if memory else _digest(path)
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

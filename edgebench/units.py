@@ -75,6 +75,13 @@ def ratio(value: float) -> str:
     return f"{significant(value, 2)}x"
 
 
+def duration(seconds: float) -> str:
+    """Return a time that people wait: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{significant(seconds / 3600, 2)} h"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return `1 image`, `2 images`."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

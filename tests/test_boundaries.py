@@ -33,8 +33,8 @@ RUNTIME_MAY = RUNNER_MAY | {"onnxruntime", "tensorflow", "ai_edge_litert", "tfli
 SOURCES = [p for folder in ("edgebench", "converters", "devices") for p in (ROOT / folder).rglob("*.py")]
 
 GROUND = {
-    "errors", "records", "files", "lifeline", "leftovers", "registry", "orderstats", "variants", "units", "cells",
-    "messages",
+    "errors", "records", "files", "hashes", "lifeline", "leftovers", "registry", "orderstats", "variants", "units",
+    "cells", "messages",
 }  # fmt: skip
 RUNNER_PARTS = {"runner.preprocess"}  # pure functions over arrays: what the host and the runner must do alike
 
@@ -49,7 +49,8 @@ MAY: dict[str, set[str]] = {
     "edgebench/records": set(),
     "edgebench/lifeline.py": set(),
     "edgebench/leftovers.py": set(),
-    "edgebench/files.py": {"errors", "leftovers", "records"},
+    "edgebench/hashes.py": set(),
+    "edgebench/files.py": {"errors", "hashes", "leftovers", "records"},
     "edgebench/messages.py": {"errors", "records", "files"},
     "edgebench/registry.py": {"errors", "variants"},
     "edgebench/cells.py": {"records", "files", "registry"},
@@ -68,6 +69,7 @@ MAY: dict[str, set[str]] = {
     "edgebench/pipeline": GROUND | RUNNER_PARTS | {"images", "measures", "converters", "devices", "inspection"},
     "edgebench/training": GROUND | RUNNER_PARTS | {"runner.memory", "images", "converters", "pipeline.workers"},
     "edgebench/demo": GROUND | RUNNER_PARTS | {"images", "training", "converters.huggingface.torchvision_operators"},
+    "edgebench/suite": GROUND | {"images", "converters", "devices", "pipeline", "training"},
     "edgebench/cli": {""},
 }
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": ("train", "Train a classifier on your photos: a pretrained base with a new head, or a small net."),
     "convert": ("convert", "Convert trained models to SavedModel, TFLite and ONNX in every precision."),
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
+    "run": ("run", "Run a whole study from one TOML file, resumable."),
     "report": ("report", "Merge results from any device and day into one comparison."),
     "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),
     "recommend": ("recommend", "Say which file to ship to each device, why not the others, what would decide."),

@@ -88,17 +88,7 @@ class _ListsVariants(click.Command):
 )
 @click.option("--force", is_flag=True, help="Convert again even where nothing changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifests as JSON.")
-def command(
-    models: tuple[str, ...],
-    targets: tuple[str, ...],
-    data: Path | None,
-    preprocess: str | None,
-    labels: str | None,
-    name: str | None,
-    calibration: str,
-    as_json: bool,
-    **options: Any,
-) -> int:
+def command(as_json: bool, **options: Any) -> int:
     """Convert trained MODELs to SavedModel, TFLite and ONNX.
 
     A MODEL is a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME (a Keras
@@ -110,13 +100,7 @@ def command(
       edgebench convert model.keras --to all --data photos
       edgebench convert keras:MobileNetV2 --to tflite:int8 --to onnx:float32 --data photos
     """
-    variants = expand(targets)
-    if name and not is_safe_name(name):
-        raise UsageError(f"--name {name[:80]!r} is no file name: use letters, digits, '.', '_' and '-'")
-    if name and len(models) > 1:
-        raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
-    random, everything = calibration == "random", ALL in targets
-    orders = _orders(models, name, variants, read_labels(labels), data, preprocess, random, everything, options)
+    orders = read_orders(**options)
     with _Display(sum(len(order.variants) for order in orders), quiet=as_json) as display:
         artifacts, unusable = [], []
         for order in orders:
@@ -128,6 +112,32 @@ def command(
                 unusable.append(f"{order.name}: {error}")
                 display.line(f"{order.name}: {error}")
     return _finish(artifacts, unusable, orders, as_json)
+
+
+def read_orders(
+    models: tuple[str, ...],
+    targets: tuple[str, ...],
+    data: Path | None,
+    preprocess: str | None,
+    labels: str | None,
+    name: str | None,
+    calibration: str,
+    **options: Any,
+) -> list[Order]:
+    """Return what the options mean, an order a model. Raises UsageError for models and images that cannot be used."""
+    variants = expand(targets)
+    if name and not is_safe_name(name):
+        raise UsageError(f"--name {name[:80]!r} is no file name: use letters, digits, '.', '_' and '-'")
+    if name and len(models) > 1:
+        raise UsageError(f"--name {name} does not go with {len(models)} models: leave it out")
+    random, everything = calibration == "random", ALL in targets
+    return _orders(models, name, variants, read_labels(labels), data, preprocess, random, everything, options)
+
+
+def read_source(text: str, **options: Any) -> Source:
+    """Return the source model of one MODEL. Raises UsageError where there is none."""
+    trust = make_trust(options["trust_lambda"], options["imports"])
+    return sources.resolve(text, options["input_size"], trust, options["output"] or "", options["signature"] or "")
 
 
 def expand(targets: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,8 +191,7 @@ def _orders(
     """Resolve every model before the first is converted, so that a wrong name costs no waiting."""
     proof = _needs_proof(variants, data is not None and not random, options["max_drop"])
     trust = make_trust(options["trust_lambda"], options["imports"])
-    asked = (options["input_size"], trust, options["output"] or "", options["signature"] or "")
-    found = [sources.resolve(text, *asked) for text in models]
+    found = [read_source(text, **options) for text in models]
     _check_images(variants, data, random)
     images = plan_images(data, random, options["calibration_images"], options["seed"], labels, proof)
     rule = parse(preprocess) if preprocess else None
@@ -265,10 +274,11 @@ class _Display:
                 self._progress.update(self._task, description=f"{model} {variant}")
             case ConversionFinished(artifact, cached):
                 self._progress.advance(self._task)
-                self.line(_summary(artifact, cached))
+                self.line(summary(artifact, cached))
 
 
-def _summary(artifact: Artifact, cached: bool) -> str:
+def summary(artifact: Artifact, cached: bool) -> str:
+    """Return one line about a variant."""
     head = f"{artifact.model}  {artifact.variant:<18}"
     if artifact.status != OK:
         return f"{head}{artifact.status}: {artifact.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,19 @@ from edgebench.cli.display import Display
 from edgebench.cli.evaluating import margin_option, open_datasets, perturbing_options, read_perturbations
 from edgebench.cli.labels import read_labels
 from edgebench.cli.measuring import make_settings, measuring_options
-from edgebench.cli.parallel import Stoppable, on_all
 from edgebench.cli.trusting import make_trust, trust_options
 from edgebench.devices.base import Device, Rest
 from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
-from edgebench.devices.text import SHORT, clean_text
-from edgebench.errors import DeviceError, EdgebenchError
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
-from edgebench.pipeline.completion import data_key, forget, session_of
+from edgebench.pipeline.completion import forget, session_of
 from edgebench.pipeline.evaluations import Exams, prepare
+from edgebench.pipeline.parallel import Stoppable, on_every
 from edgebench.pipeline.profile import profile
-from edgebench.pipeline.request import PLAIN, Request
-from edgebench.records import OK, Result, Settings
+from edgebench.pipeline.request import PLAIN, Measuring
+from edgebench.records import OK, Result
 
-LOCAL_DEVICES = ("cpu", "gpu")
 REMOTE_BUDGET_SECONDS = 120.0
 
 
@@ -92,25 +89,13 @@ REMOTE_BUDGET_SECONDS = 120.0
 def command(
     artifacts: tuple[Path, ...],
     devices: tuple[str, ...],
-    data: tuple[str, ...],
-    perturb: tuple[str, ...],
-    corruptions: tuple[str, ...],
     margin: float,
-    labels: str | None,
-    images: str | None,
-    budget: float,
     baselines: tuple[Path, ...],
-    trust_lambda: bool,
-    imports: tuple[Path, ...],
-    preprocess: str | None,
-    runtime: str | None,
     out: Path,
     fresh: bool,
     only_failed: bool,
-    cool_down: float | None,
-    max_temperature: float | None,
     as_json: bool,
-    **settings: Any,
+    **options: Any,
 ) -> int:
     """Measure ARTIFACTS on devices: accuracy drift, latency, memory and size.
 
@@ -124,26 +109,23 @@ def command(
       edgebench profile new/model.tflite --baseline old/model.tflite
       edgebench profile edgebench-out/artifacts --data clean=photos --data shifted=others --perturb noise=0:100:10
     """
-    rule = parse(preprocess) if preprocess else None
-    found = [*find_artifacts(artifacts, rule), *find_artifacts(baselines, rule, BASELINE)]
-    scenarios = make_settings(**settings)
-    datasets = open_datasets(data, read_labels(labels))
-    perturbations = read_perturbations(perturb, corruptions, scenarios[0].seed, datasets)
-    own_rest = None if cool_down is None and max_temperature is None else Rest(cool_down or 0.0, max_temperature)
-    request = Request(
-        found, None, scenarios[0], out, runtime, _image_count(images), None, rule, fresh, only_failed, own_rest,
-        f"{data_key(datasets)} {perturbations}",
-    )  # fmt: skip
+    how = read_measuring(**options)
+    found = [*find_artifacts(artifacts, how.rule), *find_artifacts(baselines, how.rule, BASELINE)]
+    request = how.request(found, out, fresh, only_failed)
     with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
         names = expand_names(devices, Path.cwd())
         session = session_of(out, fresh)  # whose unfinished jobs are picked up
         leftovers.drop(out / "cache", deep=True)
         targets = [open_device(name, Path.cwd(), session, tell) for name in names]
-        if datasets:
-            exams = Exams(datasets, out / "cache", tell, perturbations, make_trust(trust_lambda, imports))
-            prepare(exams, [item.artifact for item in found], rule or PLAIN)
+        if how.datasets:
+            exams = Exams(how.datasets, out / "cache", tell, how.perturbations, how.trust)
+            prepare(exams, [item.artifact for item in found], how.rule or PLAIN)
             request = dataclasses.replace(request, exams=exams)
-        results, lost = _measure(request, scenarios, targets, budget, tell)
+
+        def measure(device: Device) -> list[Result]:
+            return [r for one in how.on(device, request) for r in profile(one, device, tell)]
+
+        results, lost = on_every(measure, targets, tell)
     if not lost:
         forget(out, [device.name for device in targets])
     sides: dict[str, list[Result]] = {item.group: [] for item in found}
@@ -160,40 +142,39 @@ def command(
     return 0 if all(result.status == OK for result in results) else 1
 
 
-def _measure(
-    request: Request, scenarios: Sequence[Settings], devices: Sequence[Device], budget: float, tell: Stoppable
-) -> tuple[list[Result], list[EdgebenchError]]:
-    """Measure every scenario on every device; a device that is lost costs its own results, and the others go on."""
-    lost: list[EdgebenchError] = []
-
-    def measure(device: Device) -> list[Result]:
-        try:
-            return [r for one in _for_device(request, scenarios, device, budget) for r in profile(one, device, tell)]
-        except EdgebenchError as error:
-            lost.append(error)
-        except Exception as error:  # what is unexpected on one device ends that device alone
-            if device.name in LOCAL_DEVICES:
-                raise
-            words = f"{device.name}: an error in edgebench: {type(error).__name__}: {clean_text(error, SHORT)}"
-            lost.append(DeviceError(f"{words}; please report it. The other devices went on"))
-        return []
-
-    return on_all(measure, devices, tell), lost
-
-
-def _for_device(request: Request, scenarios: Sequence[Settings], device: Device, budget: float) -> list[Request]:
-    """One request a scenario; a remote device gets a time budget where the user did not say how many images."""
-    limit = budget if device.name not in LOCAL_DEVICES and request.images is None else None
-    accelerator = "gpu" if device.name == "gpu" else "cpu"
-    return [
-        dataclasses.replace(
-            request, budget_seconds=limit, settings=dataclasses.replace(settings, accelerator=accelerator)
-        )
-        for settings in scenarios
-    ]
+def read_measuring(
+    data: tuple[str, ...],
+    perturb: tuple[str, ...],
+    corruptions: tuple[str, ...],
+    labels: str | None,
+    images: str | None,
+    budget: float,
+    trust_lambda: bool,
+    imports: tuple[Path, ...],
+    preprocess: str | None,
+    runtime: str | None,
+    cool_down: float | None,
+    max_temperature: float | None,
+    **settings: Any,
+) -> Measuring:
+    """Return what the options mean. Raises UsageError for images and rules that cannot be used."""
+    scenarios = make_settings(**settings)
+    datasets = open_datasets(data, read_labels(labels))
+    return Measuring(
+        scenarios,
+        tuple(datasets),
+        read_perturbations(perturb, corruptions, scenarios[0].seed, datasets),
+        parse(preprocess) if preprocess else None,
+        runtime,
+        image_count(images),
+        budget,
+        None if cool_down is None and max_temperature is None else Rest(cool_down or 0.0, max_temperature),
+        make_trust(trust_lambda, imports),
+    )
 
 
-def _image_count(text: str | None) -> int | None:
+def image_count(text: str | None) -> int | None:
+    """Return the number of images that `--images` means; sys.maxsize is all of them."""
     if text is None:
         return None
     if text == "all":

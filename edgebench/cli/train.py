@@ -98,7 +98,7 @@ def command(data: Path, labels: str | None, out: Path, force: bool, as_json: boo
       edgebench train keras:MobileNetV2 --data photos --fine-tune 15
       edgebench train 'cnn:32-64-128?dense=256' --data photos --epochs 30
     """
-    training = Training(data=str(data), labels=read_labels(labels), **settings)
+    training = read_training(data, labels, **settings)
     with _Display(quiet=as_json) as display:
         trained = train(training, out, display.tell, force)
     if as_json:
@@ -106,6 +106,11 @@ def command(data: Path, labels: str | None, out: Path, force: bool, as_json: boo
     else:
         _summary(trained, data)
     return 130 if trained.record.stopped == INTERRUPTED else 0
+
+
+def read_training(data: Path, labels: str | None, **settings: Any) -> Training:
+    """Return what the options mean. Raises UsageError for labels that cannot be read."""
+    return Training(data=str(data), labels=read_labels(labels), **settings)
 
 
 def _summary(trained: Trained, data: Path) -> None:

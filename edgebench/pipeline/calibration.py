@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgebench.errors import UsageError
-from edgebench.files import sha256_json
+from edgebench.files import sha256_file, sha256_json
 from edgebench.images.datasets import Dataset
 from edgebench.images.evaluation import FOR_CALIBRATION, evaluation_set, open_dataset, stratified
 from edgebench.records import Calibration, Preprocessing
@@ -120,7 +120,7 @@ def _content_hash(dataset: Dataset) -> str:
             digest.update(hashlib.sha256(dataset.array[item.row].tobytes()).digest())
             continue
         try:
-            digest.update(hashlib.sha256(item.file.read_bytes()).digest())
+            digest.update(bytes.fromhex(sha256_file(item.file)))
         except OSError as error:
             raise UsageError(f"cannot read {item.file}: {error.strerror}") from error
     return digest.hexdigest()

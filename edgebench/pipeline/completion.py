@@ -27,13 +27,13 @@ def data_key(datasets: Iterable[Dataset]) -> str:
     return sha256_json([[data.name, data.classes, [_item(item) for item in data.items]] for data in datasets])
 
 
-def find_results(folder: Path, key: str, out: Path) -> list[Result] | None:
-    """Return the results of a request that this device has finished, or None where it has not, or they are gone."""
+def find_results(folder: Path, key: str, out: Path) -> dict[Path, Result] | None:
+    """Return the results of a request that this device has finished, by their files; None where it has not, or gone."""
     paths = _read(folder).get(key)
     if paths is None:
         return None
     try:
-        return [read_record(Result, out / path) for path in paths]
+        return {out / path: read_record(Result, out / path) for path in paths}
     except UsageError:
         return None
 

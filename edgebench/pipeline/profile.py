@@ -16,7 +16,12 @@ from edgebench.records import Result, to_dict
 
 
 def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
-    """Measure every artifact of the request on `device` and write one result file for each.
+    """As `profile_files`, the results alone."""
+    return list(profile_files(request, device, tell).values())
+
+
+def profile_files(request: Request, device: Device, tell: Tell) -> dict[Path, Result]:
+    """Measure every artifact of the request on `device` and write one result file for each; return them by its path.
 
     Finished runs are kept at once, so an interrupted profile goes on where it stopped. Raises UsageError for input
     that no cell could use; whatever breaks in one cell is that cell's status.
@@ -39,7 +44,7 @@ def profile(request: Request, device: Device, tell: Tell) -> list[Result]:
             completion.add_results(folder / "runs", key, [str(path.relative_to(request.out)) for path in results])
         else:
             journal.clear()
-    return list(results.values())
+    return results
 
 
 def _key(request: Request, device: str) -> str:

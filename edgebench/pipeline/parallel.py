@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from edgebench.devices.base import Cancellable, Device
+from edgebench.devices.config import HERE
+from edgebench.devices.text import SHORT, clean_text
+from edgebench.errors import DeviceError, EdgebenchError
 from edgebench.pipeline.events import ProfileEvent, Tell
 
 R = TypeVar("R")
@@ -60,6 +63,27 @@ class _Work(Generic[R]):
 
         self.thread = threading.Thread(target=run, daemon=True, name=self.device.name)
         self.thread.start()
+
+
+def on_every(
+    measure: Callable[[Device], list[R]], devices: Sequence[Device], tell: Stoppable
+) -> tuple[list[R], list[EdgebenchError]]:
+    """Call `measure` for every device, side by side; a device that is lost costs its own results, the others go on."""
+    lost: list[EdgebenchError] = []
+
+    def careful(device: Device) -> list[R]:
+        try:
+            return measure(device)
+        except EdgebenchError as error:
+            lost.append(error)
+        except Exception as error:  # what is unexpected on one device ends that device alone
+            if device.name in HERE:
+                raise
+            words = f"{device.name}: an error in edgebench: {type(error).__name__}: {clean_text(error, SHORT)}"
+            lost.append(DeviceError(f"{words}; please report it. The other devices went on"))
+        return []
+
+    return on_all(careful, devices, tell), lost
 
 
 def on_all(measure: Callable[[Device], list[R]], devices: Sequence[Device], tell: Stoppable) -> list[R]:

@@ -1,0 +1,85 @@
+"""What a person sees of a study: one bar for each stage and device on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from edgebench.cli.convert import summary
+from edgebench.cli.display import Display
+from edgebench.pipeline.events import ConversionFinished, ConversionStarted, JobStarted, Resumed
+from edgebench.suite.events import CONVERT, MEASURE, TRAIN, Event, StageStarted, StepDone, StepStarted
+from edgebench.training import events as training
+from edgebench.units import percent
+
+TITLES = {TRAIN: "models to train", CONVERT: "artifacts to make", MEASURE: "cells to measure"}
+
+
+class StudyDisplay(Display):
+    """Renders the events of a study; safe to call from several threads. A context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        super().__init__(quiet)
+        self._resumed: set[str] = set()
+
+    def show(self, event: Event) -> None:
+        """Render one event."""
+        match event:
+            case StageStarted():
+                self._stage(event)
+            case StepStarted(stage, name):
+                self._advance(stage, name, 0)
+            case StepDone(stage, name, reason):
+                self._done(stage, name, reason)
+            case ConversionStarted(model, variant):
+                self._advance(CONVERT, f"{model} {variant}", 0)
+            case ConversionFinished(artifact, cached):
+                self._advance(CONVERT, f"{artifact.model} {artifact.variant}", 1)
+                self._say(summary(artifact, cached))
+            case training.Note(text):
+                self._say(text)
+            case training.Progress(what, done, total):
+                self._advance(TRAIN, f"{what}: {done} of {total}", 0)
+            case training.Started():
+                gone = f", going on after epoch {event.done}" if event.done else ""
+                self._say(f"{event.phase}: {event.parameters_trainable:,} parameters learn{gone}")
+            case training.Step(phase, epoch, step):
+                self._advance(TRAIN, f"{phase}: epoch {epoch}, step {step}", 0)
+            case training.Epoch():
+                self._say(
+                    f"{event.phase}: epoch {event.epoch} of {event.epochs}: validation loss {event.val_loss:.4f}, "
+                    f"{percent(event.val_accuracy)} right{' *' if event.best else ''}"
+                )
+            case Resumed(device) if device in self._resumed:  # what an earlier way to measure has left there
+                pass
+            case Resumed(device):
+                self._resumed.add(device)
+                self.tell(event)
+            case training.Finished():
+                pass
+            case JobStarted(device):
+                self._resumed.add(device)
+                self.tell(event)
+            case _:
+                self.tell(event)
+
+    def _stage(self, event: StageStarted) -> None:
+        left = event.total - event.finished
+        there = f", {event.finished} are there already" if event.finished else ""
+        self._say(f"{event.total} {TITLES[event.stage]}{there}")
+        if self._live and left and event.stage != MEASURE:  # there each device has a bar of its own
+            self._tasks[event.stage] = self._progress.add_task("", total=left, device=event.stage)
+
+    def _done(self, stage: str, name: str, reason: str) -> None:
+        if stage == TRAIN:
+            self._advance(stage, name, 1)
+        if reason:
+            self._say(f"{name}: {reason}")
+        elif stage == TRAIN:
+            self._say(f"{name}: trained")
+
+    def _advance(self, stage: str, text: str, steps: int) -> None:
+        with self._lock:
+            if stage in self._tasks:
+                self._progress.update(self._tasks[stage], advance=steps, description=text)
+
+    def _say(self, text: str) -> None:
+        with self._lock:
+            self._line(text)
