@@ -97,7 +97,7 @@ class Options:
             if not value:
                 raise table.error("is empty: give a value, or leave the key out", key)
             for one in value:
-                yield self._words(table, key, [one], folder), f"{key}={one}" if len(value) > 1 else ""
+                yield self._words(table, key, [one], folder), f"{key}={one}" if len(value) > 1 and one != "" else ""
         else:
             yield self._words(table, key, _listed(key, value), folder), ""
 
