@@ -87,6 +87,17 @@ class Converted(Record):
 
 
 @dataclass(frozen=True)
+class FloatMade(Record):
+    """The float graph that a quantised variant is made from lies at `path`; nobody asked for it itself.
+
+    The host tests it like any other: nothing right is made from a wrong one.
+    """
+
+    variant: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class Failed(Record):
     """A variant cannot be made; the others go on."""
 
@@ -102,5 +113,5 @@ class ReferenceMade(Record):
     path: Path
 
 
-Event = Loaded | Started | Converted | Failed | ReferenceMade
-EVENTS: tuple[type[Event], ...] = (Loaded, Started, Converted, Failed, ReferenceMade)
+Event = Loaded | Started | FloatMade | Converted | Failed | ReferenceMade
+EVENTS: tuple[type[Event], ...] = (Loaded, Started, FloatMade, Converted, Failed, ReferenceMade)

@@ -26,6 +26,7 @@ from edgebench.converters.protocol import (
     Conversion,
     Converted,
     Failed,
+    FloatMade,
     Loaded,
     NamedImages,
     Prediction,
@@ -109,6 +110,8 @@ class Worker:
                 self._failures[kind] = _one_line(error)
                 raise
             self._floats[kind] = path
+            if f"{kind}:{FLOAT}" not in self._request.variants:
+                self._host.tell(FloatMade(f"{kind}:{FLOAT}", path))
         return self._floats[kind]
 
     def _calibration(self, precision: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:

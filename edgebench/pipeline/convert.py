@@ -17,6 +17,7 @@ from edgebench.converters.protocol import (
     Converted,
     Event,
     Failed,
+    FloatMade,
     Loaded,
     NamedImages,
     ReferenceMade,
@@ -49,11 +50,20 @@ def convert(order: Order, tell: TellConversion) -> list[Artifact]:
         if artifact is not None:
             found[variant] = artifact
             tell(ConversionFinished(artifact, cached=True))
-    if len(found) < len(order.variants):
+    missing = sorted((v for v in order.variants if v not in found), key=lambda v: parts(v)[1] != FLOAT)
+    if missing:
         with _work_folder(order.folder) as work, LocalDevice() as device, ThreadPoolExecutor(1) as pool:
-            job = _Conversion(order, work, device, pool, tell, found)
-            job.run([variant for variant in order.variants if variant not in found])
+            job = _Conversion(order, work, device, pool, tell, found, _known_parents(order, missing))
+            job.run(missing)
     return [found[variant] for variant in order.variants]
+
+
+def _known_parents(order: Order, variants: Sequence[str]) -> dict[str, Artifact | Verdict]:
+    """Return the float32 graphs, made and tested before, of variants that are ordered without them."""
+    wanted = {f"{parts(variant)[0]}:{FLOAT}" for variant in variants} - set(order.variants)
+    paths = {float32: cache.artifact_path(order.folder, order.name, float32) for float32 in wanted}
+    known = {float32: cache.find(path, order.key(float32)) for float32, path in paths.items() if not order.force}
+    return {float32: artifact for float32, artifact in known.items() if artifact is not None}
 
 
 @contextlib.contextmanager
@@ -79,12 +89,13 @@ class _Conversion:
     pool: ThreadPoolExecutor
     tell: TellConversion
     found: dict[str, Artifact]
+    parents: dict[str, Artifact | Verdict] = field(default_factory=dict)  # float32 graphs that were not ordered
     loaded: Loaded | None = None
     images: Images | None = None
     reference: Path | None = None
     output_kind: str = ""
-    waiting: list[Converted] = field(default_factory=list)  # made before the reference was there
-    gates: dict[str, tuple[Converted, str, Future[Verdict]]] = field(default_factory=dict)  # with the sha256
+    waiting: list[Converted | FloatMade] = field(default_factory=list)  # made before the reference was there
+    gates: dict[str, tuple[Converted | FloatMade, str, Future[Verdict]]] = field(default_factory=dict)  # with sha256
 
     def run(self, variants: Sequence[str]) -> None:
         """Convert, starting a new worker for what is left whenever one dies."""
@@ -109,8 +120,8 @@ class _Conversion:
         order = self.order
         floats = tuple(
             (parts(variant)[0], cache.artifact_path(order.folder, order.name, variant).absolute())
-            for variant, made in self.found.items()
-            if made.precision == FLOAT and made.status == OK
+            for variant, made in (self.found | self.parents).items()
+            if isinstance(made, Artifact) and made.precision == FLOAT and made.status == OK
         )
         work = self.work.absolute()
         return Conversion(
@@ -133,6 +144,8 @@ class _Conversion:
                 self._write_failure(event, FAILED)
             case Converted(variant):
                 remaining.remove(variant)
+                self.waiting.append(event)
+            case FloatMade(variant) if variant not in self.parents:
                 self.waiting.append(event)
         if self.reference is not None:
             self._start_gates()
@@ -170,9 +183,14 @@ class _Conversion:
     def _collect(self, wait: bool) -> None:
         """Write the manifests of the gates that are through; with `wait` of all of them."""
         for variant, (said, sha256, future) in list(self.gates.items()):
-            if wait or future.done():
-                self._write(said, sha256, future.result())
-                del self.gates[variant]
+            if not wait and not future.done():
+                break  # they run one after the other: nothing is written before the graph that it was made from
+            verdict = future.result()
+            if isinstance(said, FloatMade):
+                self.parents[variant] = verdict
+            else:
+                self._write(said, sha256, verdict)
+            del self.gates[variant]
 
     def _drop_queued_gates(self) -> None:
         """Forget the gates that have not begun; the one that runs is nearly through and its artifact counts."""
@@ -181,9 +199,10 @@ class _Conversion:
     def _write(self, said: Converted, sha256: str, verdict: Verdict) -> None:
         """Move an artifact that passed to its place, then its manifest; the manifest alone where it did not."""
         variant, made = said.variant, said.path
-        parent = self.found.get(f"{parts(variant)[0]}:{FLOAT}")
+        float32 = f"{parts(variant)[0]}:{FLOAT}"
+        parent = self.found.get(float32) or self.parents.get(float32)
         if verdict.status == OK and parent is not None and parent.status != OK:
-            verdict = Verdict(FAILED, f"made from {parent.variant}, which failed: {parent.reason}")
+            verdict = Verdict(FAILED, f"made from {float32}, which failed: {parent.reason}")
         place = cache.artifact_path(self.order.folder, self.order.name, variant)
         _remove(place)
         if verdict.status != OK:
