@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edgebench import registry
+from edgebench.cli.converting import ConversionDisplay
 from edgebench.cli.labels import read_labels
 from edgebench.cli.trusting import make_trust, trust_options
 from edgebench.converters import sources
@@ -20,7 +19,6 @@ from edgebench.files import is_safe_name
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.calibration import plan_images
 from edgebench.pipeline.convert import convert
-from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.pipeline.manifests import Order
 from edgebench.records import OK, Artifact, Source, to_dict
 from edgebench.variants import MIXED, is_calibrated, parts
@@ -101,7 +99,7 @@ def command(as_json: bool, **options: Any) -> int:
       edgebench convert keras:MobileNetV2 --to tflite:int8 --to onnx:float32 --data photos
     """
     orders = read_orders(**options)
-    with _Display(sum(len(order.variants) for order in orders), quiet=as_json) as display:
+    with ConversionDisplay(sum(len(order.variants) for order in orders), quiet=as_json) as display:
         artifacts, unusable = [], []
         for order in orders:
             try:
@@ -238,55 +236,3 @@ def _finish(artifacts: list[Artifact], unusable: list[str], orders: list[Order],
     if unusable:
         return 2
     return 0 if all(artifact.status == OK for artifact in artifacts) else 1
-
-
-class _Display:
-    """A progress bar on a terminal, one plain line an artifact everywhere; both on standard error."""
-
-    def __init__(self, total: int, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._progress = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-            console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task("loading the model", total=total)
-
-    def __enter__(self) -> _Display:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def line(self, text: str) -> None:
-        """Print one line above the bar."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def tell(self, event: ConversionEvent) -> None:
-        """Render one event of `pipeline.convert`."""
-        match event:
-            case ConversionStarted(model, variant):
-                self._progress.update(self._task, description=f"{model} {variant}")
-            case ConversionFinished(artifact, cached):
-                self._progress.advance(self._task)
-                self.line(summary(artifact, cached))
-
-
-def summary(artifact: Artifact, cached: bool) -> str:
-    """Return one line about a variant."""
-    head = f"{artifact.model}  {artifact.variant:<18}"
-    if artifact.status != OK:
-        return f"{head}{artifact.status}: {artifact.reason}"
-    parity = "exact" if artifact.parity_db is None else f"{artifact.parity_db:.1f} dB"
-    when = "unchanged" if cached else f"{artifact.seconds:.1f} s"
-    worse = "  further from the source model than zeros would be" if (artifact.parity_db or 0) < 0 else ""
-    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}{worse}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

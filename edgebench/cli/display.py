@@ -7,40 +7,50 @@ import time
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from edgebench.cli.progress import Heartbeat, Tally
 from edgebench.devices.base import Busy, Carried, Notice, OnDevice, Phase, Reconnect, Upload
-from edgebench.pipeline.events import CellFailed, ExamReady, ExamStarted, JobStarted, ProfileEvent, Resumed
+from edgebench.pipeline.events import CellFailed, Decoded, ExamReady, ExamStarted, JobStarted, ProfileEvent, Resumed
 
-PLAIN_SECONDS = 10.0
+PLAIN_SECONDS = 10.0  # between lines of progress where there is no bar; other lines come when they come
 QUIET_BYTES = 1_000_000  # smaller uploads are not worth a line
 
 
 class Display:
-    """Renders the events of the pipeline; safe to call from several threads. A context manager."""
+    """Renders the events of the pipeline; safe to call from several threads. A context manager.
 
-    def __init__(self, quiet: bool = False) -> None:
+    `sweeps` is how often the artifacts are measured over: once for each batch size.
+    """
+
+    def __init__(self, quiet: bool = False, sweeps: int = 1) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._live = self._console.is_terminal and not quiet
         self._progress = Progress(
             TextColumn("[bold]{task.fields[device]}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
             console=self._console,
             transient=True,
             disable=not self._live,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._doing: dict[str, str] = {}  # by device, and "" for what is prepared here
+        self._sweeps = sweeps
         self._lock = threading.Lock()
-        self._spoke = 0.0
+        self._spoke = -PLAIN_SECONDS
+        self._heart = Heartbeat(self._beat)
 
     def __enter__(self) -> Self:
         self._progress.start()
+        self._heart.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._heart.__exit__(*exception)
         self._progress.stop()
 
     def tell(self, event: ProfileEvent) -> None:
@@ -50,8 +60,12 @@ class Display:
                 case Resumed(device, finished):
                     self._line(f"{device}: going on with an interrupted profile, {finished} runs are kept")
                 case ExamStarted(model):
-                    self._line(f"{model}: preparing images and the source model's own outputs")
+                    self._prepare(f"{model}: preparing images and the source model's own outputs")
+                    self._line(self._doing[""])
+                case Decoded(model, done, total):
+                    self._prepare(f"{model}: {done} of {total} images decoded")
                 case ExamReady():
+                    self._prepare("")
                     self._show_exam(event)
                 case JobStarted():
                     self._show_job(event)
@@ -62,9 +76,9 @@ class Display:
 
     def _show_device(self, where: OnDevice) -> None:
         match where.event:
-            case Phase("images", done, total) if where.device in self._tasks:
-                text = f"{where.cell} {where.kind}: image {done} of {total}"
-                self._progress.update(self._tasks[where.device], description=text)
+            case Phase("images", done, total):
+                self._doing[where.device] = f"{where.cell} {where.kind}: image {done} of {total}"
+                self._update(where.device)
             case Carried(package, version):
                 self._line(f"{where.device}: carrying over {package} {version}")
             case Upload() as upload:
@@ -78,6 +92,37 @@ class Display:
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._heart.spoke()
+
+    def _beat(self) -> None:
+        """Say what goes on, where nothing was said for too long."""
+        with self._lock:
+            for device, text in self._doing.items():
+                if self._live:
+                    self._update(device)
+                elif text:
+                    self._line(self._words(device) if device else text)
+
+    def _words(self, device: str) -> str:
+        tally = self._tallies.setdefault(device, Tally(self._sweeps))
+        return f"{device}: {tally.finished + 1}/{tally.total} {self._doing[device]}{tally.left(time.monotonic())}"
+
+    def _prepare(self, text: str) -> None:
+        """Show what is prepared here; an empty text ends it."""
+        self._doing[""] = text
+        if self._live and not text and "" in self._tasks:
+            self._progress.remove_task(self._tasks.pop(""))
+        elif self._live and text:
+            if "" not in self._tasks:
+                self._tasks[""] = self._progress.add_task(text, total=None, device="here")
+            self._progress.update(self._tasks[""], description=text)
+
+    def _update(self, device: str) -> None:
+        """Bring the bar of a device up to date."""
+        if device in self._tasks and device in self._tallies:
+            tally = self._tallies[device]
+            text = f"{self._doing[device]}{tally.left(time.monotonic())}"
+            self._progress.update(self._tasks[device], completed=tally.finished, total=tally.total, description=text)
 
     def _may_speak(self) -> bool:
         """Whether the last plain line of progress is long enough ago; if so, the next one counts from now."""
@@ -97,14 +142,16 @@ class Display:
             self._line(f"{event.model}: no reference to compare with: {event.reference_reason}")
 
     def _show_job(self, job: JobStarted) -> None:
-        text = f"{job.cell} {job.kind}"
+        tally = self._tallies.setdefault(job.device, Tally(self._sweeps))
+        tally.start(job.done, job.total, time.monotonic())
+        self._doing[job.device] = f"{job.cell} {job.kind}"
         if not self._live:
             if self._may_speak():
-                self._line(f"{job.device}: {job.done}/{job.total} {text}")
+                self._line(self._words(job.device))
             return
         if job.device not in self._tasks:
-            self._tasks[job.device] = self._progress.add_task(text, total=job.total, device=job.device)
-        self._progress.update(self._tasks[job.device], completed=job.done - 1, total=job.total, description=text)
+            self._tasks[job.device] = self._progress.add_task("", total=job.total, device=job.device)
+        self._update(job.device)
 
     def _show_upload(self, device: str, event: Upload) -> None:
         """A bar of bytes with its rate on a terminal; elsewhere a line for what took some time."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgebench.cli.labels import read_labels
+from edgebench.cli.progress import working
 from edgebench.errors import UsageError
 from edgebench.files import write_bytes, write_json
 from edgebench.images.evaluation import open_dataset
@@ -61,7 +62,8 @@ def command(
     if len(found) != 1:
         raise UsageError(f"{artifact} holds {len(found)} artifacts: name one of its files")
     dataset = open_dataset(data, read_labels(labels)) if data else None
-    seen = explain(found[0], dataset, images, against, rule)
+    with working("running it layer by layer" if data else "reading the file"):
+        seen = explain(found[0], dataset, images, against, rule)
     if seen.layers:
         folder = out / "explain" / f"{seen.artifact.model}-{seen.artifact.format}-{seen.artifact.precision}"
         write_bytes(folder / "layers.html", page_text(seen).encode("utf-8", "replace"))

@@ -112,7 +112,7 @@ def command(
     how = read_measuring(**options)
     found = [*find_artifacts(artifacts, how.rule), *find_artifacts(baselines, how.rule, BASELINE)]
     request = how.request(found, out, fresh, only_failed)
-    with Display(quiet=as_json) as display, Stoppable(display.tell) as tell:
+    with Display(as_json, len(how.scenarios)) as display, Stoppable(display.tell) as tell:
         names = expand_names(devices, Path.cwd())
         session = session_of(out, fresh)  # whose unfinished jobs are picked up
         leftovers.drop(out / "cache", deep=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgebench.cli.progress import working
 from edgebench.cli.requiring import make_wish, wish_options
 from edgebench.errors import UsageError
 from edgebench.report.recommendation import recommendation_lines, recommendation_value
@@ -44,7 +45,8 @@ def command(
       edgebench recommend edgebench-out pi-out --require 'top1_drop < 0.01' --device pi
     """
     wish = make_wish(requirements, minimise, maximise)
-    found = _recommend(folders, devices, wish)
+    with working("merging results"):
+        found = _recommend(folders, devices, wish)
     if as_json:
         click.echo(json.dumps([recommendation_value(one, wish) for one in found], indent=1))
     else:

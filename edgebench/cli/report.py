@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgebench.cli.evaluating import margin_option
+from edgebench.cli.progress import working
 from edgebench.cli.requiring import make_wish, wish_options
 from edgebench.report import make_console, print_report, read_report, write_files
 
@@ -46,8 +47,10 @@ def command(
       edgebench report edgebench-out --require 'latency_ms_p90 < 30' --require 'top1_drop < 0.01'
     """
     wish = make_wish(requirements, minimise, maximise) if requirements or minimise or maximise else None
-    report = read_report(folders, margin, wish)
-    paths = write_files(report, out)
+    with working("merging results"):
+        report = read_report(folders, margin, wish)
+    with working("writing the report"):
+        paths = write_files(report, out)
     if as_json:
         click.echo(paths.json.read_text(encoding="utf-8"), nl=False)
     else:

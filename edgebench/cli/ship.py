@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edgebench.cli.labels import read_labels
+from edgebench.cli.progress import working
 from edgebench.errors import UsageError
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.shipping.app import PROGRAM, ship
@@ -36,7 +37,8 @@ def command(artifact: Path, out: Path, labels: str | None, as_json: bool) -> int
     classes = found[0].artifact.output.shape[-1] if found[0].artifact.output else len(names)
     if names and len(names) != classes:
         raise UsageError(f"--labels names {len(names)} classes, {found[0].artifact.label} has {classes} outputs")
-    folder = ship(found[0], out, names)
+    with working("holding the folder's answers against the measured ones"):
+        folder = ship(found[0], out, names)
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "files": sorted(item.name for item in folder.iterdir())}))
     else:

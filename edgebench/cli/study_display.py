@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgebench.cli.convert import summary
+from edgebench.cli.converting import summary
 from edgebench.cli.display import Display
 from edgebench.pipeline.events import ConversionFinished, ConversionStarted, JobStarted, Resumed
 from edgebench.suite.events import CONVERT, MEASURE, TRAIN, Event, StageStarted, StepDone, StepStarted
@@ -16,7 +16,7 @@ class StudyDisplay(Display):
     """Renders the events of a study; safe to call from several threads. A context manager."""
 
     def __init__(self, quiet: bool = False) -> None:
-        super().__init__(quiet)
+        super().__init__(quiet, sweeps=0)  # how many requests each device will get is not known
         self._resumed: set[str] = set()
 
     def show(self, event: Event) -> None:
@@ -77,6 +77,7 @@ class StudyDisplay(Display):
 
     def _advance(self, stage: str, text: str, steps: int) -> None:
         with self._lock:
+            self._doing[""] = "" if stage == MEASURE else text
             if stage in self._tasks:
                 self._progress.update(self._tasks[stage], advance=steps, description=text)
 

@@ -1,0 +1,84 @@
+"""What a person sees while models are converted."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edgebench.cli.progress import Heartbeat, Tally
+from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
+from edgebench.records import OK, Artifact
+
+
+class ConversionDisplay:
+    """A progress bar on a terminal, one plain line an artifact everywhere; both on standard error."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._live = self._console.is_terminal and not quiet
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._doing, self._total, self._made = "loading the model", total, 0
+        self._tally = Tally()
+        self._task = self._progress.add_task(self._doing, total=total)
+        self._heart = Heartbeat(self._beat)
+
+    def __enter__(self) -> ConversionDisplay:
+        self._progress.start()
+        self._tally.start(1, self._total, time.monotonic())
+        self._heart.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._heart.__exit__(*exception)
+        self._progress.stop()
+
+    def line(self, text: str) -> None:
+        """Print one line above the bar."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._heart.spoke()
+
+    def tell(self, event: ConversionEvent) -> None:
+        """Render one event of `pipeline.convert`."""
+        match event:
+            case ConversionStarted(model, variant):
+                self._doing = f"{model} {variant}"
+            case ConversionFinished(artifact, cached):
+                self._made += 1
+                self._tally.start(self._made + 1, self._total, time.monotonic())
+                self.line(summary(artifact, cached))
+        self._update()
+
+    def _beat(self) -> None:
+        if self._live:
+            self._update()
+        elif self._made < self._total:
+            self.line(f"{self._made} of {self._total} made, {self._doing}{self._tally.left(time.monotonic())}")
+
+    def _update(self) -> None:
+        text = f"{self._doing}{self._tally.left(time.monotonic())}" if self._made < self._total else self._doing
+        self._progress.update(self._task, completed=self._made, total=max(self._total, self._made), description=text)
+
+
+def summary(artifact: Artifact, cached: bool) -> str:
+    """Return one line about a variant."""
+    head = f"{artifact.model}  {artifact.variant:<18}"
+    if artifact.status != OK:
+        return f"{head}{artifact.status}: {artifact.reason}"
+    parity = "exact" if artifact.parity_db is None else f"{artifact.parity_db:.1f} dB"
+    when = "unchanged" if cached else f"{artifact.seconds:.1f} s"
+    worse = "  further from the source model than zeros would be" if (artifact.parity_db or 0) < 0 else ""
+    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}{worse}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

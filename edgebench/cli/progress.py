@@ -1,0 +1,100 @@
+"""How far work is and how long it still takes; and a voice that breaks every silence, also where there is no bar."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from edgebench.units import duration
+
+SILENCE_SECONDS = 2.5
+"""Nothing is said for no longer than this while something goes on."""
+INSTANT_SECONDS = 0.02  # what takes less was found, not made, and says nothing of what is left
+RECENT = 20
+
+
+@dataclass
+class Tally:
+    """Counts jobs over one sweep or several equal ones, each of which begins to count at one again; 0: nobody knows."""
+
+    sweeps: int = 1
+    _before: int = 0  # jobs of the sweeps that are through
+    _sweep: int = 0
+    _done: int = 0
+    _total: int = 0
+    _since: float = 0.0
+    _took: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def start(self, job: int, total: int, now: float) -> None:
+        """Note that job `job`, counted from one, of `total` begins; `now` in seconds of any steady clock."""
+        if self._done and now - self._since > INSTANT_SECONDS:
+            self._took.append(now - self._since)
+        if job <= self._done:
+            self._before += self._total
+            self._sweep += 1
+        self._done, self._total, self._since = job, total, now
+
+    @property
+    def finished(self) -> int:
+        """Jobs that are through."""
+        return self._before + max(0, self._done - 1)
+
+    @property
+    def total(self) -> int:
+        """All jobs as far as is known, never fewer than have begun."""
+        return max(self._before + self._total * max(1, self.sweeps - self._sweep), self._before + self._done)
+
+    def left(self, now: float) -> str:
+        """Return `, about 40 s left`; empty where nothing says how long a job takes."""
+        if not self._took or not self.sweeps:
+            return ""
+        mean = sum(self._took) / len(self._took)
+        current = max(0.0, mean - (now - self._since))
+        return f", about {duration(current + mean * (self.total - self.finished - 1))} left"
+
+
+class Heartbeat:
+    """Calls `beat` when nothing was said for SILENCE_SECONDS. A context manager; `spoke` says that something was."""
+
+    def __init__(self, beat: Callable[[], None]) -> None:
+        self._beat = beat
+        self._last = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="heartbeat")
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def spoke(self) -> None:
+        """Say that something was said."""
+        self._last = time.monotonic()
+
+    def _run(self) -> None:
+        while not self._over.wait(max(0.01, self._last + SILENCE_SECONDS - time.monotonic())):
+            if time.monotonic() - self._last >= SILENCE_SECONDS:
+                self.spoke()
+                self._beat()
+
+
+@contextlib.contextmanager
+def working(text: str, quiet: bool = False) -> Iterator[None]:
+    """Say on stderr what goes on, as often as a silence would become too long; nothing where it is quick."""
+    began = time.monotonic()
+    console = Console(stderr=True, quiet=quiet)
+
+    def beat() -> None:
+        console.print(f"{text}, {duration(time.monotonic() - began)}", markup=False, highlight=False, soft_wrap=True)
+
+    with Heartbeat(beat):
+        yield
