@@ -24,13 +24,6 @@ def milliseconds(value_ms: float | None) -> str:
     return f"{significant(value_ms / 1000)} s" if abs(value_ms) >= 10_000 else f"{significant(value_ms)} ms"
 
 
-def duration(seconds: float) -> str:
-    """Return how long something takes, as people say it: `5 s`, `3 min`, `1.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 Scales = Sequence[tuple[str, float, float]]
 """Units, each with its size in base units and the least base units that are told in it."""
 TIMES: Scales = (("s", 1000.0, 10_000.0), ("ms", 1.0, 0.1), ("µs", 0.001, 0.0))

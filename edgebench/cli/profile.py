@@ -23,6 +23,7 @@ from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.artifacts import BASELINE, find_artifacts
+from edgebench.pipeline.batches import batch_notes
 from edgebench.pipeline.completion import forget, session_of
 from edgebench.pipeline.evaluations import Exams, prepare
 from edgebench.pipeline.parallel import Stoppable, on_every
@@ -111,6 +112,8 @@ def command(
     """
     how = read_measuring(**options)
     found = [*find_artifacts(artifacts, how.rule), *find_artifacts(baselines, how.rule, BASELINE)]
+    for line in batch_notes(found, [settings.batch for settings in how.scenarios]):
+        click.echo(f"edgebench: {line}", err=True)
     request = how.request(found, out, fresh, only_failed)
     with Display(as_json, len(how.scenarios)) as display, Stoppable(display.tell) as tell:
         names = expand_names(devices, Path.cwd())
