@@ -125,5 +125,4 @@ def to_tflite(model: SourceModel, path: Path) -> None:
 
 def to_onnx(model: SourceModel, path: Path) -> None:
     """Write a float32 .onnx, batch 1, NHWC input."""
-    frozen = frozen_graph.freeze(model.handle.call, model.handle.spec)
-    onnx.save(frozen_graph.to_onnx(frozen), str(path))
+    onnx.save(frozen_graph.to_onnx(frozen_graph.freeze(model.handle.call, model.handle.spec)), str(path))

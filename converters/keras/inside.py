@@ -16,6 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from edgebench.converters.keras import frozen_graph
+from edgebench.converters.keras.frozen_graph import inputs_of, names_behind
 from edgebench.errors import UsageError
 from edgebench.images.preprocessing import EXAMPLE
 from edgebench.records import Preprocessing
@@ -105,12 +106,12 @@ def read_scaling(call: Callable[[Any], Any], spec: Any) -> Scaling | None:
         frozen = frozen_graph.freeze(call, spec)
     except ValueError:
         return None
-    definition = frozen.graph.as_graph_def()
-    source = frozen.inputs[0].op.name
+    definition = frozen.definition
+    source = frozen.source.name.partition(":")[0]
     end = _end(definition, source)
     if end == source:
         return Scaling(0.0, 1.0)
-    values = _evaluate(definition, frozen.inputs[0], end, (0.0, 1.0, 255.0))
+    values = _evaluate(definition, frozen.source, end, (0.0, 1.0, 255.0))
     offset, factor = values[0], values[1] - values[0]
     touched = np.abs(factor) > 1e-9  # padding stays zero whatever the pixels are
     if not touched.any() or not np.allclose(values[2], offset + 255 * factor, rtol=1e-3, atol=1e-3):
@@ -124,7 +125,7 @@ def _end(definition: Any, source: str) -> str:
     nodes = {node.name: node for node in definition.node}
     readers: dict[str, list[Any]] = defaultdict(list)
     for node in definition.node:
-        for name in set(_inputs(node)):
+        for name in set(inputs_of(node)):
             readers[name].append(node)
     here = source
     while True:
@@ -138,13 +139,13 @@ def _end(definition: Any, source: str) -> str:
 
 
 def _continues(node: Any, here: str, nodes: Mapping[str, Any]) -> bool:
-    others = [name for name in _inputs(node) if name != here]
+    others = [name for name in inputs_of(node) if name != here]
     if not all(_is_constant(name, nodes) for name in others):
         return False
     if node.op in PASSING:
         return True
     # x * x is no scaling; a constant that was learned is a layer of the network
-    once = _inputs(node).count(here) == 1
+    once = inputs_of(node).count(here) == 1
     return node.op in CALCULATING and once
 
 
@@ -159,39 +160,15 @@ def _reordered(after: list[Any], readers: Mapping[str, list[Any]]) -> str | None
 
 def _is_constant(name: str, nodes: Mapping[str, Any]) -> bool:
     """Tell whether a value depends neither on the image nor on a variable that was trained."""
-    behind = _behind(name, nodes)
+    behind = names_behind(name, nodes)
     return not any(nodes[other].op == "Placeholder" or LEARNED in other for other in behind)
-
-
-def _behind(name: str, nodes: Mapping[str, Any]) -> set[str]:
-    """Return a node and all that it is calculated from."""
-    waiting, seen = [name], set()
-    while waiting:
-        here = waiting.pop()
-        if here not in seen:
-            seen.add(here)
-            waiting += _inputs(nodes[here])
-    return seen
-
-
-def _inputs(node: Any) -> list[str]:
-    """Return the nodes whose values a node reads; those it merely waits for (`^name`) are none."""
-    return [name.partition(":")[0] for name in node.input if not name.startswith("^")]
 
 
 def _evaluate(definition: Any, spec: Any, end: str, pixels: tuple[float, ...]) -> list[npt.NDArray[np.float64]]:
     """Return the value of node `end` for images of one pixel value everywhere."""
-    nodes = {node.name: node for node in definition.node}
-    wanted = _behind(end, nodes)
-    part = tf.compat.v1.GraphDef(versions=definition.versions, library=definition.library)
-    for node in definition.node:
-        if node.name in wanted:
-            copy = part.node.add()
-            copy.CopyFrom(node)
-            copy.input[:] = [name for name in node.input if not name.startswith("^")]
     graph = tf.Graph()
     with graph.as_default():
-        tf.import_graph_def(part, name="")
+        tf.import_graph_def(frozen_graph.part_behind(definition, end), name="")
     with tf.compat.v1.Session(graph=graph) as session:
         image = graph.get_tensor_by_name(spec.name)
         made = [

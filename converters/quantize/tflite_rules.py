@@ -24,7 +24,11 @@ _PRODUCT_OPERATIONS = (
 
 def read_graph(content: bytes) -> Any:
     """Return the flatbuffer as objects that can be changed."""
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for buffer in model.buffers:
+        if isinstance(buffer.data, bytearray):  # which is written byte by byte: three seconds a megabyte
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    return model
 
 
 def static_rules(bits: int, scope: str) -> Any:
