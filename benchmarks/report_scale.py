@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -100,7 +101,8 @@ def in_chromium(page: Path) -> Iterator[tuple[str, float]]:
     options = webdriver.ChromeOptions()
     for flag in ("--headless=new", "--no-sandbox", "--window-size=1600,1000"):
         options.add_argument(flag)
-    with webdriver.Chrome(options=options) as browser:
+    options.binary_location = shutil.which("chromium") or ""
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))) as browser:
         browser.get(page.as_uri())
         paint = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
         yield "first paint", browser.execute_script(paint)

@@ -37,8 +37,9 @@ def command(
 
     RESULTS_DIR is an edgebench-out folder or any folder of results in one; name as many as you like. Of the same
     measurement the newest is shown; what cannot be compared is named. Writes report.html (one file, no network),
-    report.csv, report.json, report.md and flips.csv. Ends with 1 where a results file could not be read; a cell that
-    failed when it was measured is part of the report, not a failure of it. With --require the recommendation stands
+    report.csv, report.json, report.md, flips.csv and every chart as SVG and PNG in plots/. Ends with 1 where a results
+    file could not be read; a cell that failed when it was measured is part of the report, not a failure of it. With
+    --require the recommendation stands
     on top, as `edgebench recommend` gives it, and the exit code is 1 where nothing meets.
 
     \b
@@ -55,7 +56,9 @@ def command(
         click.echo(paths.json.read_text(encoding="utf-8"), nl=False)
     else:
         print_report(report, make_console())
-        click.echo(f"\nReport: {paths.html} (and report.csv, report.json, report.md, flips.csv beside it)")
+        click.echo(f"\nReport: {paths.html} (and report.csv, report.json, report.md, flips.csv, plots/ beside it)")
+    if not paths.png:
+        click.echo("edgebench: plots/ holds SVG alone: pip install resvg-py draws PNG, too", err=True)
     for line in report.rejected:
         click.echo(f"edgebench: left out: {line}", err=True)
     return 1 if report.rejected or not report.met else 0

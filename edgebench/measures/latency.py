@@ -20,6 +20,8 @@ from edgebench import orderstats
 from edgebench.measures.samples import Sorted, pool
 from edgebench.records import OK, Run, Settings
 
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Where a distribution is described; the first and the last are the extremes."""
 FEWEST_JUDGED = 5  # processes whose spread is worth a judgement
 
 
@@ -61,6 +63,7 @@ class LatencySummary:
     samples: int
     processes: int
     stopped_by: str  # interval where the processes, and the samples of each, reached their precision; budget; count
+    quantiles_ns: tuple[float, ...] = ()  # of all samples, at `QUANTILES`
 
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
@@ -152,6 +155,7 @@ def latency_summary(runs: Sequence[Run], confidence: float = 0.95) -> LatencySum
         samples=len(pooled),
         processes=len(measured),
         stopped_by=_stopped_by(measured, interval),
+        quantiles_ns=tuple(pooled.quantile(q) for q in QUANTILES),
     )
 
 

@@ -4,50 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
-from edgebench.report.panels import COLOURS, GREY, Chart, Panel, panel
+from edgebench.report.panels import GREY, Chart, Panel, colour_of
+from edgebench.report.plots import axes
+from edgebench.report.plots.lines import Line, lines
 from edgebench.results.corruption import Curve
 from edgebench.variants import FORMATS
 
-DASHES = dict(zip(FORMATS, ("dash", "solid", "dot"), strict=False))
+DASHES = dict(zip(FORMATS, ("7 3", "", "2 3"), strict=False))
 
 
 def corruption_charts(found: Sequence[Curve]) -> list[Chart]:
     """Return a chart a device: one panel a model and kind, accuracy by severity, the source model dotted in grey."""
-    charts = []
-    for device in dict.fromkeys(curve.row.device for curve in found):
-        here = [c for c in found if c.row.device == device and len(c.severities) > 1 and None not in c.top1]
-        panels = [
-            _panel(f"{subject}, {kind}", [c for c in here if (c.row.subject, c.kind) == (subject, kind)])
-            for subject, kind in dict.fromkeys((c.row.subject, c.kind) for c in here)
-        ]
-        caption = "Top-1 by severity. Colour is the precision; the dotted grey line is the source model."
-        if panels:
-            charts.append(Chart("curves", "Accuracy under corruption", device, caption, tuple(panels)))
-    return charts
+    table: dict[str, dict[tuple[str, str], list[Curve]]] = {}
+    for curve in found:
+        if len(curve.severities) > 1 and None not in curve.top1:
+            table.setdefault(curve.row.device, {}).setdefault((curve.row.subject, curve.kind), []).append(curve)
+    caption = "Top-1 by severity. Colour is the precision, the dashes the format; the grey line is the source model."
+    return [
+        Chart(
+            "curves",
+            "Accuracy under corruption",
+            device,
+            caption,
+            tuple(_panel(f"{subject}, {kind}", mine) for (subject, kind), mine in here.items()),
+        )
+        for device, here in table.items()
+    ]
 
 
 def _panel(title: str, mine: Sequence[Curve]) -> Panel:
-    figure = go.Figure()
     first = mine[0]
+    found = []
     if None not in first.reference:
-        line = {"color": GREY, "dash": "dot", "width": 2}
-        figure.add_scatter(
-            x=first.severities,
-            y=first.reference,
-            mode="lines",
-            line=line,
-            hovertemplate="source model %{y:.1%}<extra></extra>",
-        )
+        found.append(Line("source model", first.severities, first.reference, GREY, "2 3"))
     for curve in mine:
-        figure.add_scatter(
-            x=curve.severities,
-            y=curve.top1,
-            mode="lines+markers",
-            line={"color": COLOURS.get(curve.row.precision, GREY), "dash": DASHES.get(curve.row.format, "solid")},
-            hovertemplate=f"{curve.row.variant} %{{y:.1%}}<extra></extra>",
-        )
-    figure.update_xaxes(title="severity")
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
-    return panel(title, figure, 260)
+        dash = DASHES.get(curve.row.format, "")
+        found.append(Line(curve.row.variant, curve.severities, curve.top1, colour_of(curve.row), dash, marks=True))
+    return Panel(title, lines(f"{title}: top-1 by severity", found, "severity", "top-1", axes.share, zero=True))

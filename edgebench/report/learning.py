@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from edgebench.records import Result, Sample, TrainingRecord
-from edgebench.report.panels import Chart, panel
+from edgebench.report.panels import Chart, Panel
+from edgebench.report.plots import axes
+from edgebench.report.plots.lines import Line, lines
+from edgebench.report.plots.matrix import Picture, confusion, pictures
+from edgebench.report.plots.svg import Drawing
 from edgebench.units import percent, significant, size
 
+COLOUR = "#4c78a8"
+BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 MOST_CLASSES = 30
 """A wider confusion matrix is a wall of digits; training.json has it."""
 
@@ -43,24 +48,49 @@ def curves(results: Sequence[Result]) -> list[Chart]:
     records = [record for record in trainings(results) if len(record.history) > 1]
     charts = []
     for title, own, other in (("Loss", "loss", "val_loss"), ("Accuracy", "accuracy", "val_accuracy")):
-        panels = tuple(panel(record.model, _curve(record, own, other), 260) for record in records)
-        caption = "Solid: validation images; dotted: training images, with dropout. Ring: the best epoch."
+        panels = tuple(Panel(record.model, _curve(record, title, own, other)) for record in records)
+        caption = "Solid: validation images; dashed: training images, with dropout. Ring: the best epoch."
         charts.append(Chart("training", f"{title} by epoch", "", caption, panels))
     return [chart for chart in charts if chart.panels]
 
 
-def _curve(record: TrainingRecord, own: str, other: str) -> go.Figure:
-    epochs = list(range(1, len(record.history) + 1))
-    found = go.Figure()
-    for name, dash, words in ((own, "dot", "training"), (other, "solid", "validation")):
-        values = [getattr(epoch, name) for epoch in record.history]
-        line = {"dash": dash, "width": 2, "color": "#4c78a8"}
-        found.add_scatter(x=epochs, y=values, mode="lines", line=line, name=words, hovertemplate="epoch %{x}: %{y:.4f}")
-    best = getattr(record.history[record.best], other)
-    ring = {"size": 10, "symbol": "circle-open", "color": "#d1495b"}
-    found.add_scatter(x=[record.best + 1], y=[best], mode="markers", marker=ring, name="best")
-    found.update_xaxes(title="epoch")
-    return found
+def _curve(record: TrainingRecord, title: str, own: str, other: str) -> Drawing:
+    epochs = [float(epoch) for epoch in range(1, len(record.history) + 1)]
+    best = (record.best + 1.0, getattr(record.history[record.best], other))
+    found = [
+        Line("training", epochs, [getattr(epoch, own) for epoch in record.history], COLOUR, "4 3"),
+        Line("validation", epochs, [getattr(epoch, other) for epoch in record.history], COLOUR, ring=best),
+    ]
+    written = axes.share if title == "Accuracy" else axes.plain
+    return lines(f"{record.model}: {title.lower()} by epoch", found, "epoch", title.lower(), written)
+
+
+def confusions(results: Sequence[Result]) -> list[Chart]:
+    """Return the confusion matrix of every training, and the predictions it kept to look at."""
+    records = trainings(results)
+    matrices = tuple(
+        Panel(one.model, confusion(f"{one.model}: confusion after training", one.classes, one.confusion))
+        for one in records
+        if one.confusion and len(one.classes) <= MOST_CLASSES
+    )
+    sheets = tuple(
+        Panel(one.model, pictures(f"{one.model}: predictions", [_picture(sample) for sample in one.samples]))
+        for one in records
+        if one.samples
+    )
+    charts = [
+        Chart("confusion", "Confusion after training", "", "True classes down, predicted ones across.", matrices),
+        Chart(
+            "samples", "Predictions to look at", "", "The label, and what the model said with its confidence.", sheets
+        ),
+    ]
+    return [chart for chart in charts if chart.panels]
+
+
+def _picture(sample: Sample) -> Picture:
+    url = f"data:image/jpeg;base64,{sample.jpeg}" if BASE64.fullmatch(sample.jpeg) else ""
+    said = f"{sample.predicted} {percent(sample.probability, 0)}"
+    return Picture(url, sample.name, (f"{sample.label} {'✓' if sample.label == sample.predicted else '✗'}", said))
 
 
 def _learned(record: TrainingRecord) -> Learned:

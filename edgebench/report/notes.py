@@ -8,6 +8,7 @@ from edgebench.measures.stability import Stability
 from edgebench.records import Result
 from edgebench.results.figures import Row
 from edgebench.results.slower import slower_cells
+from edgebench.results.words import stability_words
 from edgebench.units import count
 from edgebench.variants import FLOAT
 
@@ -21,10 +22,32 @@ def notes(results: Sequence[Result], rows: Sequence[Row], groups: Sequence[Seque
     yield from _machine_notes(rows)
     for group in groups:
         yield from slower_cells(group)
-    if any(row.batch != 1 and row.latency_ms_median is not None for row in rows):
-        yield "Where batch is not 1, a latency is that of the whole batch."
+    yield from _batch_notes(rows)
     yield from _parity_notes(rows)
     yield from _own_notes(results)
+
+
+def general_notes(results: Sequence[Result], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the caveats that are of no single row: those stand beside its figures on the page, as `remarks`."""
+    yield from _accuracy_notes(results)
+    yield from _machine_notes(rows)
+    yield from _batch_notes(rows)
+    yield from _parity_notes(rows)
+
+
+def remarks(row: Row) -> tuple[str, ...]:
+    """Return the caveats of one row: of its latency, of its calibration, and what its conversion said."""
+    judged, calibration = row.of.stability, row.of.result.artifact.calibration
+    shaky = judged is not None and judged.word is not Stability.STABLE and not row.emulated
+    said = [stability_words(judged)] if shaky else []
+    if calibration and calibration.kind == "random":
+        said.append("Calibrated on random values, not on images: its accuracy says nothing about the precision.")
+    return (*said, *row.of.result.artifact.notes)
+
+
+def _batch_notes(rows: Sequence[Row]) -> Iterator[str]:
+    if any(row.batch != 1 and row.latency_ms_median is not None for row in rows):
+        yield "Where batch is not 1, a latency is that of the whole batch."
 
 
 def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:

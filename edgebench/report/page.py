@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from edgebench import __version__
 from edgebench.records import OK
-from edgebench.report.charts import charts
+from edgebench.report.charts import MOST_GROUPS, Drawn, charts, few
 from edgebench.report.classes import class_details
-from edgebench.report.content import Group, Report
-from edgebench.report.display import Column, best_cells, columns, real_drop, shaky
+from edgebench.report.content import Report
 from edgebench.report.environments import environments
 from edgebench.report.flips import flip_cards
+from edgebench.report.grid import FILTERS, grid
 from edgebench.report.learning import learned
+from edgebench.report.notes import general_notes
 from edgebench.report.operators import operators
-from edgebench.report.panels import COLOURS, SHAPES, Chart
+from edgebench.report.panels import COLOURS, SHAPES
+from edgebench.report.plots.svg import STYLE
+from edgebench.report.recommendation import recommendation_lines
+from edgebench.report.versus import best_of_each
 from edgebench.results.figures import FIGURES, Row
 from edgebench.results.findings import Finding
 from edgebench.units import count
 
-
-@dataclass(frozen=True)
-class Table:
-    """The table of one set of conditions, as the template walks it."""
-
-    group: Group
-    columns: Sequence[Column]
-    best: set[tuple[Row, str]]
-    unstable: Sequence[tuple[Row, str]]  # and why
-    several_subjects: bool
+LIMITS = {"most_cards": 6, "most_lines": 200, "most_open": 40, "most_blocks": 24}
+"""How much of each kind stands in the page: what is beyond is said, and is in the files beside it."""
+MANY_DEVICES = 3
 
 
 @dataclass(frozen=True)
@@ -45,46 +42,93 @@ class Highlights:
     findings: Sequence[Finding]
 
 
-def html_text(report: Report) -> str:
-    """Return the page. Every value is escaped by the template; only our own script and style are not."""
+def html_text(report: Report, drawn: Drawn | None = None) -> str:
+    """Return the page; `drawn` is what `few` leaves of `charts`. Every value is escaped, here or when drawn."""
     templates = Environment(
         loader=PackageLoader("edgebench.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    drawn = charts(report)
+    drawn = drawn or few(charts(report), len(report.rows))
+    table = grid(report)
+    parts: dict[str, Any] = {
+        "report": report,
+        "verdicts": sorted(report.verdicts, key=lambda one: one.conditions.emulated),
+        "recommended": _recommended(report),
+        "highlights": _highlights(report),
+        "grid": table,
+        "charts": drawn.charts,
+        "kinds": {chart.kind for chart in drawn.charts},
+        "best_rows": [
+            (group, rows) for group in report.groups[:MOST_GROUPS] if (rows := best_of_each(group, report.verdicts))
+        ],
+        "environments": environments(report.results),
+        "operators": operators(report.results),
+        "learned": learned(report.results),
+        "notes": list(general_notes(report.results, _main(report))),
+        "measured": any(row.images for row in report.rows),
+    }
+    flips, classes = flip_cards(report.rows), [row for row in report.rows if row.of.counts and row.of.counts.classes]
     return templates.get_template("report.html.j2").render(
+        **parts,
+        **LIMITS,
         version=__version__,
-        report=report,
         title=_title(report),
         subtitle=_subtitle(report),
-        highlights=_highlights(report),
-        tables=[_table(group) for group in report.groups],
-        charts=[(chart, _figures(chart)) for chart in drawn],
+        places=_places(report, parts),
+        flips=flips[: LIMITS["most_blocks"]],
+        flip_count=len(flips),
+        class_details=class_details(classes[: LIMITS["most_blocks"]]),
+        class_count=len(classes),
+        filters=FILTERS,
+        several_subjects=len({row.subject for row in report.rows}) > 1,
+        many_devices=len({row.device for row in report.rows}) > MANY_DEVICES,
+        models=list(dict.fromkeys(row.model for row in report.rows)),
         colours={name: COLOURS[name] for name in COLOURS if any(row.precision == name for row in report.rows)},
         shapes=[name for name in SHAPES if any(row.format == name for row in report.rows)],
-        environments=environments(report.results),
-        operators=operators(report.results),
-        learned=learned(report.results),
-        flips=flip_cards(report.rows),
-        class_details=class_details(report.rows),
-        real_drop=real_drop,
         descriptions=[(figure.name, figure.description) for figure in FIGURES.values()],
-        kinds={chart.kind for chart in drawn},
-        measured=any(row.images for row in report.rows),
-        plotly=Markup(get_plotlyjs()) if drawn else "",  # noqa: S704 (Plotly's own file, not data)
+        undrawn=_undrawn(drawn.panels_left_out, drawn.groups_left_out),
+        plot_style=Markup(STYLE),  # noqa: S704 (our own, and no data)
     )
 
 
-def _figures(chart: Chart) -> list[Markup]:
-    """Figures as JSON in which `<`, `>` and `/` are already escaped for use inside a script element."""
-    return [Markup(panel.figure) for panel in chart.panels]  # noqa: S704
+def _recommended(report: Report) -> list[tuple[str, bool, list[str]]]:
+    """Return where, whether something meets the wish there, and its lines."""
+    if report.wish is None:
+        return []
+    wish = report.wish
+    return [
+        (one.conditions.title, bool(one.chosen), list(recommendation_lines(one, wish)))
+        for one in report.recommendations
+    ]
 
 
-def _table(group: Group) -> Table:
-    measured = [row for row in group.rows if row.ok]
-    shown = [column for column in columns(measured) if column.field != "stability"]  # too long for a cell
-    unstable = [(row, row.stability) for row in measured if shaky(row)]
-    return Table(group, shown, best_cells(group.rows), unstable, len(group.subjects) > 1)
+def _undrawn(panels: int, groups: int) -> str:
+    parts = [count(panels, "picture")] if panels else []
+    parts += [f"those of {count(groups, 'set')} of conditions"] if groups else []
+    return f"Not drawn here: {' and '.join(parts)}. Report fewer models or devices to see them." if parts else ""
+
+
+def _places(report: Report, parts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the sections that are there, as the page's navigation names them."""
+    found = [
+        ("recommended", "Requirements", parts["recommended"]),
+        ("verdicts", "Verdict", parts["verdicts"]),
+        ("comparable", "Not comparable", report.differences or report.replaced or report.rejected),
+        ("models", "Models", "models" in parts["kinds"]),
+        ("trade-offs", "Trade-offs", "tradeoff" in parts["kinds"]),
+        ("results", "Results", parts["grid"].lines),
+        *((section.key, section.title, True) for section in report.sections),
+        ("speed", "Speed and memory", "bars" in parts["kinds"]),
+        ("training", "Training", parts["learned"]),
+        ("notes", "Notes", parts["notes"]),
+        ("machines", "Machines", parts["environments"]),
+        ("columns", "Columns", True),
+    ]
+    return [(place, name) for place, name, there in found if there]
+
+
+def _main(report: Report) -> list[Row]:
+    return list({id(row.of.result): row for row in reversed(report.rows)}.values())[::-1]
 
 
 def _highlights(report: Report) -> list[Highlights]:

@@ -14,6 +14,11 @@ class TextTable:
     lines: tuple[tuple[str, ...], ...]
     marked: frozenset[tuple[int, int]] = frozenset()
 
+    @property
+    def size(self) -> int:
+        """Number of lines."""
+        return len(self.lines)
+
 
 @dataclass(frozen=True)
 class Section:

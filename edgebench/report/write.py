@@ -25,6 +25,8 @@ class ReportPaths:
     json: Path
     markdown: Path
     flips: Path
+    plots: Path
+    png: bool  # whether plots are there as PNG, too
     report: Report
 
 
@@ -44,7 +46,7 @@ def read_report(folders: Sequence[Path], margin: float = MARGIN, wish: Wish | No
 
 
 def write_report(folders: Sequence[Path], out: Path) -> ReportPaths:
-    """Write report.html, report.csv, report.json, report.md and flips.csv into `<out>/report/`, each atomically.
+    """Write report.html, report.csv, report.json, report.md, flips.csv and plots/ into `<out>/report/`.
 
     `folders` are as in `load_results`. Raises UsageError as `read_report` does, and where `out` cannot be written.
     """
@@ -53,9 +55,11 @@ def write_report(folders: Sequence[Path], out: Path) -> ReportPaths:
 
 def write_files(report: Report, out: Path) -> ReportPaths:
     """Write a finished report into `<out>/report/`."""
-    # pandas and Plotly take more than a second, which a table on the terminal need not pay.
+    # pandas and Jinja take more than a second, which a table on the terminal need not pay.
+    from edgebench.report.charts import charts, few
     from edgebench.report.markdown import markdown_text
     from edgebench.report.page import html_text
+    from edgebench.report.plot_files import DRAWS_PNG, write_plots
     from edgebench.report.tables import csv_text, json_text
 
     folder = out / "report"
@@ -66,10 +70,13 @@ def write_files(report: Report, out: Path) -> ReportPaths:
         json=folder / "report.json",
         markdown=folder / "report.md",
         flips=folder / "flips.csv",
+        plots=folder / "plots",
+        png=DRAWS_PNG,
         report=report,
     )
+    drawn = few(charts(report), len(report.rows))
     texts = {
-        paths.html: html_text(report),
+        paths.html: html_text(report, drawn),
         paths.csv: csv_text(report),
         paths.json: json_text(report),
         paths.markdown: markdown_text(report),
@@ -78,6 +85,7 @@ def write_files(report: Report, out: Path) -> ReportPaths:
     try:
         for path, text in texts.items():
             write_bytes(path, text.encode("utf-8", "replace"))
+        write_plots(paths.plots, drawn.charts)
     except OSError as error:
         raise UsageError(f"cannot write the report to {folder}: {error.strerror}: give another --out") from error
     return paths

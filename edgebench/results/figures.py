@@ -26,6 +26,10 @@ class Row(LabelSetFigures, DriftFigures, TrainingFigures, FurtherFigures, Contra
 
     of: Derived = dataclasses.field(compare=False, repr=False, kw_only=True)  # the values behind it; not a figure
 
+    def __hash__(self) -> int:
+        """Return a hash of what tells rows apart, not of a hundred figures."""
+        return hash((self.subject, self.variant, self.device, self.evaluation, self.latency_ms_median))
+
     @property
     def ok(self) -> bool:
         """Whether the cell was measured."""

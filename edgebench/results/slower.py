@@ -19,6 +19,11 @@ SHORT_MS = 0.2
 
 def slower_cells(rows: Sequence[Row]) -> Iterator[str]:
     """Yield one paragraph for every integer row that is certainly slower than float32; emulated times mean nothing."""
+    return (paragraph for _, paragraph in why_slower_of(rows))
+
+
+def why_slower_of(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+    """Yield the same with the `id` of its row."""
     for row in rows:
         base = baseline(rows, row)
         if base is None or row.emulated or row.precision not in PRECISIONS or not PRECISIONS[row.precision].integers:
@@ -28,7 +33,7 @@ def slower_cells(rows: Sequence[Row]) -> Iterator[str]:
             and base.latency_ms_high is not None
             and row.latency_ms_low > base.latency_ms_high
         ):
-            yield why_slower(row, base)
+            yield id(row), why_slower(row, base)
 
 
 def why_slower(row: Row, base: Row) -> str:

@@ -133,7 +133,7 @@ def test_every_class_has_its_figures_and_its_confusion(report):
         f"<td{' class=' + chr(34) + 'bad' + chr(34) if n and at != 4 else ''}>{n or ''}</td>"
         for at, n in enumerate(matrix[4])
     )
-    assert f"<tr><th>class 4</th>{cells}</tr>" in page
+    assert f'<tr><th scope="row">class 4</th>{cells}</tr>' in page
     line = f'<td class="text">class 4</td><td>{images[4]}</td><td>{precision[4]:.1%}</td><td>{recall[4]:.1%}</td>'
     assert line in page
 

