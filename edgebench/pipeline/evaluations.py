@@ -110,7 +110,8 @@ class Exams:
         None where this machine cannot run it. So a kernel that differs there is not taken for quantisation drift.
         """
         runtime = registry.find_runtime(job.runtime).stand_in or job.runtime
-        key = sha256_json([job.artifact_sha256, job.images_sha256, runtime, dataclasses.asdict(job.preprocessing)])
+        preprocessing = dataclasses.asdict(job.preprocessing)
+        key = sha256_json(["halves up", job.artifact_sha256, job.images_sha256, runtime, preprocessing])
         path = self._cache / "host-outputs" / f"{key[:16]}.npy"
         with self._lock:
             if not path.exists():

@@ -11,6 +11,7 @@ from edgebench.files import read_record, size_bytes
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.acceptance import Verdict
 from edgebench.pipeline.calibration import RANDOM, ImagePlan, Images
+from edgebench.pipeline.halves import halves_note
 from edgebench.records import INDEPENDENT, Artifact, Preprocessing, Source, TrainingRecord
 from edgebench.runner.preprocess import guess_layout
 from edgebench.variants import MIXED, is_calibrated, parts
@@ -120,6 +121,11 @@ def _notes(order: Order, made: Made, calibrated: bool) -> tuple[str, ...]:
     notes = (*made.loaded.notes, *said, *made.verdict.notes)
     if made.output_kind in INDEPENDENT:
         notes += (LABELS_NOTE,)
+    given = made.verdict.input
+    if calibrated and made.place and given:
+        kind = parts(made.said.variant)[0]
+        note = halves_note(made.place, kind, given, made.loaded.preprocessing, made.loaded.size[2])
+        notes += (note,) if note else ()
     if calibrated and made.images:
         notes += made.images.notes
     if calibrated and order.images.calibration and order.images.calibration.kind == RANDOM:

@@ -13,7 +13,7 @@ from edgebench.records import NAN, Job, Run, Scalar, TensorSpec
 from edgebench.runner import energy, nvml
 from edgebench.runner.measure import measure, no_collection, time_once, warm_up
 from edgebench.runner.memory import MemoryProbe
-from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
+from edgebench.runner.preprocess import guess_layout, model_input, to_real
 from edgebench.runner.runtimes import RefusedError, Session
 from edgebench.runner.sensors import between, read_state
 
@@ -210,4 +210,4 @@ def _images(job: Job, spec: TensorSpec | None, most: int | None) -> Any:
 
 def _batch(job: Job, images: Any, spec: TensorSpec | None) -> Any:
     assert spec is not None
-    return to_input(normalise(images, job.preprocessing, _layout(job, spec)), spec)
+    return model_input(images, job.preprocessing, spec, _layout(job, spec))

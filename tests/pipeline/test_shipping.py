@@ -19,7 +19,7 @@ from edgebench.images.evaluation import resize_image
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.shipping import app, proof
 from edgebench.records import Preprocessing, TensorSpec
-from edgebench.runner.preprocess import normalise, to_input
+from edgebench.runner.preprocess import model_input
 from edgebench.variants import VARIANTS
 from tests.conftest import Command
 from tests.make import make_artifact
@@ -78,6 +78,7 @@ RULES = [
     Preprocessing("c", resize=(12, 9), fit="contain", fill=(7, 8, 9), resample="lanczos"),
     Preprocessing("d", resize=(6, 20), fill=(3,), cut=0.875, resample="nearest"),
     Preprocessing("e", resize=(9, 5), resample="hamming", mean=(1.0,)),
+    Preprocessing("f", scale=1 / 255, mean=(0.5,), std=(0.5,)),
 ]
 
 
@@ -99,7 +100,7 @@ def test_every_rule_gives_the_same_pixels(rule: Preprocessing, channels: int, tm
             expected = resize_image(image, rule, (10, 9, channels))
         assert np.array_equal(scope["pixels"](photo), expected), photo.name
         if channels == 3 or len(rule.mean) == 1:
-            ours = to_input(normalise(expected[None], rule, "NHWC"), artifact.input)
+            ours = model_input(expected[None], rule, artifact.input)
             assert np.array_equal(scope["prepare"](expected), ours)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgebench.records import Preprocessing, TensorSpec
-from edgebench.runner.preprocess import guess_layout, normalise, to_input, to_real
+from edgebench.runner.preprocess import guess_layout, halves, input_table, model_input, normalise, to_input, to_real
 
 ROWS = [[[0, 100, 200], [10, 110, 210]], [[20, 120, 220], [30, 130, 230]], [[1, 2, 3], [4, 5, 6]]]
 PIXELS = np.array([ROWS], np.uint8)
@@ -88,3 +88,40 @@ def test_there_and_back():
     spec = TensorSpec("x", (1, 5), "int8", 0.1, -20)
     values = np.array([[-9.9, -1.0, 0.0, 2.5, 14.7]], np.float32)
     np.testing.assert_allclose(to_real(to_input(values, spec), spec), values, atol=1e-5)
+
+
+HALF = Preprocessing("half", scale=1 / 255, mean=(0.5,), std=(0.5,))
+STEP = float(np.float32(2 / 255))  # what converters store: not quite two 255ths
+EVERY = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+
+
+@pytest.mark.parametrize("zero_point", [-1, 0])
+def test_pixels_halfway_between_two_steps_go_up_whatever_the_last_bit_says(zero_point):
+    spec = TensorSpec("x", (1, 16, 16, 1), "int8", STEP, zero_point)
+    expected = np.minimum(np.arange(256) - 127 + zero_point, 127)  # (p - 127.5) + zero point, and halves up
+    assert model_input(EVERY, HALF, spec).reshape(-1).tolist() == np.maximum(expected, -128).tolist()
+    assert halves(HALF, spec, 1) == 255 and halves(HALF, spec, 3) == 3 * 255  # the last one is clipped
+    floats = to_input(normalise(EVERY, HALF), spec).reshape(-1)
+    assert (floats != model_input(EVERY, HALF, spec).reshape(-1)).sum() > 10  # arithmetic in float32 says otherwise
+
+
+def test_where_no_pixel_lies_halfway_the_table_is_what_arithmetic_says():
+    rule = Preprocessing("x", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), channels="BGR")
+    images = np.random.default_rng(0).integers(0, 256, (4, 9, 5, 3), np.uint8)
+    for dtype, scale, zero_point in (("int8", 0.0187, -14), ("uint8", 0.0187, 114)):
+        spec = TensorSpec("x", (1, 9, 5, 3), dtype, scale, zero_point)
+        assert halves(rule, spec, 3) == 0
+        for layout in ("NHWC", "NCHW"):
+            ours = model_input(images, rule, spec, layout)
+            assert ours.dtype == np.dtype(dtype) and ours.flags.c_contiguous
+            assert np.array_equal(ours, to_input(normalise(images, rule, layout), spec))
+
+
+def test_bytes_and_floats_are_handed_on():
+    bytes_ = TensorSpec("x", (1, 16, 16, 1), "uint8")
+    assert np.array_equal(model_input(EVERY, Preprocessing("none"), bytes_), EVERY)
+    assert np.array_equal(model_input(EVERY, HALF, TensorSpec("x", EVERY.shape, "float32")), normalise(EVERY, HALF))
+    assert input_table(Preprocessing("none", mean=(1.0, 2.0, 3.0)), bytes_, 3)[[0, 255]].tolist() == [
+        [0, 0, 0],
+        [254, 253, 252],
+    ]

@@ -13,6 +13,7 @@ from edgebench import __version__
 from edgebench.errors import UsageError
 from edgebench.images.evaluation import RESAMPLE
 from edgebench.records import LABEL_LOGITS, LOGITS, PROBABILITIES, SCORES, Artifact, Preprocessing, TensorSpec
+from edgebench.runner.preprocess import ALMOST
 
 NEEDS = {
     "tflite": "numpy, Pillow and ai-edge-litert (or tflite-runtime)",
@@ -112,24 +113,37 @@ def _cropped(rule: Preprocessing, height: int, width: int) -> Iterator[str]:
 
 
 def _prepare(rule: Preprocessing, spec: TensorSpec, layout: str) -> Iterator[str]:
-    """Yield the lines of `prepare`; the twin of `normalise` and `to_input` in `edgebench.runner.preprocess`."""
-    yield "x = image[None].astype(np.float32)"
+    """Yield the lines of `prepare`; the twin of `model_input` in `edgebench.runner.preprocess`."""
+    shape = f"reshape({tuple(int(n) for n in spec.shape)!r})"
+    whole = not spec.dtype.startswith("float")
+    yield "x = image[None]" if whole else "x = image[None].astype(np.float32)"
     if rule.channels == "BGR":
         yield "x = x[..., ::-1]"
+    yield from _looked_up(rule, spec) if whole else _normalised(rule)
+    if layout == "NCHW":
+        yield "x = x.transpose(0, 3, 1, 2)"
+    yield f"return np.ascontiguousarray(x{'' if whole else f'.astype({spec.dtype!r})'}).{shape}"
+
+
+def _normalised(rule: Preprocessing) -> Iterator[str]:
     if rule.scale != 1.0:
         yield f"x = x * np.float32({float(rule.scale)!r})"
     if any(rule.mean):
         yield f"x = x - np.array({_numbers(rule.mean)}, np.float32)"
     if any(value != 1.0 for value in rule.std):
         yield f"x = x / np.array({_numbers(rule.std)}, np.float32)"
-    if layout == "NCHW":
-        yield "x = x.transpose(0, 3, 1, 2)"
-    dtype = spec.dtype
-    if not dtype.startswith("float"):
-        if spec.scale > 0:
-            yield f"x = x / np.float32({float(spec.scale)!r}) + np.float32({int(spec.zero_point)!r})"
-        yield f"x = np.clip(np.rint(x), np.iinfo({dtype!r}).min, np.iinfo({dtype!r}).max)"
-    yield f"return np.ascontiguousarray(x.astype({dtype!r})).reshape({tuple(int(n) for n in spec.shape)!r})"
+
+
+def _looked_up(rule: Preprocessing, spec: TensorSpec) -> Iterator[str]:
+    """Yield the table of the 256 values of a pixel, computed once more in float64, and the look into it."""
+    yield f"steps = np.arange(256.0)[:, None] * {float(rule.scale)!r} - np.array({_numbers(rule.mean)})"
+    yield f"steps = steps / np.array({_numbers(rule.std)})"
+    if spec.scale > 0:
+        yield f"steps = steps / {float(spec.scale)!r} + {int(spec.zero_point)!r}"
+    yield f"steps = np.floor(steps + {0.5 + ALMOST!r})  # to the nearest whole number, halves up"
+    yield f"table = np.clip(steps, np.iinfo({spec.dtype!r}).min, np.iinfo({spec.dtype!r}).max).astype({spec.dtype!r})"
+    yield "channels = np.arange(x.shape[-1])"
+    yield "x = np.broadcast_to(table, (256, len(channels)))[x, channels]"
 
 
 def _dequantised(spec: TensorSpec) -> str:
