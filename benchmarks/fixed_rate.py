@@ -11,7 +11,7 @@ from __future__ import annotations
 from instrument import arguments, artifact, run_once
 
 from edgebench.devices.local import LocalDevice
-from edgebench.measures.latency import percentile
+from edgebench.measures.samples import Sorted
 from edgebench.records import Settings
 
 
@@ -23,9 +23,9 @@ def main() -> int:
         clean = run_once(device, path, "stall=0@0", settings)
         stalled = run_once(device, path, "stall=200@250", settings)
     rows = {
-        "no stall, from the schedule": percentile(clean.latency_ns, 0.99),
-        "stall, from the schedule": percentile(stalled.latency_ns, 0.99),
-        "stall, from the start of the call": percentile(stalled.invoke_ns, 0.99),
+        "no stall, from the schedule": Sorted(clean.latency_ns).percentile(0.99),
+        "stall, from the schedule": Sorted(stalled.latency_ns).percentile(0.99),
+        "stall, from the start of the call": Sorted(stalled.invoke_ns).percentile(0.99),
     }
     for name, value in rows.items():
         assert value is not None

@@ -20,7 +20,6 @@ from edgebench.records import Preprocessing, Source
 class SourceModel:
     """A trained classifier in its own framework, with what its artifacts' manifests need to know."""
 
-    name: str  # short, safe as a file name
     source: Source
     height: int
     width: int

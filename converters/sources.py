@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import lzma
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from edgebench import registry
 from edgebench.converters.base import SourceReader
 from edgebench.converters.huggingface import source as huggingface_source
 from edgebench.converters.keras import applications as keras_applications
+from edgebench.converters.keras import archive
 from edgebench.converters.trust import IMPORT_OPTION, LAMBDA_OPTION, NOTHING, Trust
 from edgebench.errors import UsageError
-from edgebench.files import exists, safe_name, sha256_file, sha256_json, shown
+from edgebench.files import exists, safe_name, sha256_file, sha256_json
 from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
 
 KNOWN = "a .keras or .h5 file, a SavedModel folder, a Hugging Face checkpoint folder, keras:NAME or hf:owner/name"
-MAX_CONFIG_BYTES = 64 * 1024 * 1024
-BROKEN_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, ValueError, EOFError, RuntimeError, OverflowError,
-    struct.error,
-)  # fmt: skip
-"""What zipfile and json raise for archives that are cut short, encrypted, of an unknown method or nested too deep."""
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 OWN_SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite", ".onnx")
 
@@ -136,54 +124,6 @@ def own_preprocessing(source: Source, text: str) -> Preprocessing | None:  # noq
     return None
 
 
-def looks_like(source: Source) -> str:
-    """Guess, for a question only, which Keras Application a file was made from; empty where nothing tells."""
-    hint = _looks_like(keras_config(Path(source.spec))) if source.spec.endswith(".keras") else None
-    return f"{hint[0]}: --preprocess keras:{hint[1]}" if hint else ""
-
-
-def keras_config(path: Path) -> dict[str, Any]:
-    """Return the architecture stored in a `.keras` file, without Keras. Raises UsageError where it is damaged."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-                raise UsageError(f"{shown(path)} is refused: its config.json is too large to be an architecture")
-            config = json.loads(archive.read("config.json"))
-            archive.getinfo("model.weights.h5")
-    except OSError as error:
-        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}") from error
-    except BROKEN_ARCHIVE as error:
-        said = "encrypted" if "encrypted" in str(error) else str(error).splitlines()[0][:200] if str(error) else "empty"
-        raise UsageError(
-            f"{shown(path)} is not a whole .keras file ({said}): was it cut short? Save it again"
-        ) from error
-    if not isinstance(config, dict):
-        raise UsageError(f"{shown(path)} is not a .keras file: its config.json holds no model")
-    return config
-
-
-def contains_lambda(config: Any) -> bool:
-    """Tell whether a Keras architecture has a Lambda layer (Python code inside the file) at any depth."""
-    return any(name in ("Lambda", "__lambda__") for name in _class_names(config))
-
-
-def layer_of_another_framework(config: Any) -> str:
-    """Return the first layer that wraps a network of PyTorch or JAX, empty where there is none."""
-    return next((name for name in _class_names(config) if name in ("TorchModuleWrapper", "JaxLayer", "FlaxLayer")), "")
-
-
-def _class_names(config: Any) -> Iterator[str]:
-    waiting = [config]
-    while waiting:  # a file may nest deeper than Python recurses
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("class_name"), str):
-                yield value["class_name"]
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
 def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
     path = _expanded(text)
     if not exists(path):
@@ -200,7 +140,7 @@ def _from_path(text: str, options: tuple[tuple[str, str], ...]) -> Source:
     if path.stat().st_size == 0:
         raise UsageError(f"{text} is empty: save the model again")
     if suffix == ".keras":
-        if contains_lambda(keras_config(path)) and LAMBDA_OPTION not in dict(options):
+        if archive.contains_lambda(archive.read_config(path)) and LAMBDA_OPTION not in dict(options):
             raise UsageError(
                 f"{text} has a Lambda layer, which is Python code that would run on this machine: "
                 "type --trust-lambda if you trust where the file comes from"
@@ -230,17 +170,6 @@ def _from_folder(path: Path, text: str, options: tuple[tuple[str, str], ...]) ->
     if huggingface_source.looks_like(path):
         return huggingface_source.resolve(str(path), options)
     raise UsageError(f"the folder {text} has neither saved_model.pb nor config.json: a MODEL is {KNOWN}")
-
-
-def _looks_like(config: dict[str, Any]) -> tuple[str, str] | None:
-    """Guess, for the question only, which Keras Application a file was made from, by the names inside."""
-    text = re.sub(r"[^a-z0-9]", "", json.dumps(config).lower()[:20_000])
-    matches = [
-        (name, module)
-        for name, (module, _, _) in keras_applications.APPLICATIONS.items()
-        if name.lower() in text and module not in ("efficientnet", "efficientnet_v2", "convnext", "mobilenet_v3")
-    ]
-    return max(matches, key=lambda match: len(match[0]), default=None)
 
 
 def _version(distribution: str) -> str:

@@ -178,14 +178,24 @@ def _check_version(version: Any, origin: str) -> None:
         )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a small JSON object. Raises UsageError naming the file where it is none."""
+def read_json(path: Path, remedy: str = "write it again", most: int = MAX_RECORD_BYTES) -> dict[str, Any]:
+    """Read a JSON object of at most `most` bytes.
+
+    Raises UsageError where the file is too large, cut short, nested too deeply or holds something else; `remedy` is
+    what its owner can do about it.
+    """
     try:
-        value = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_RECORD_BYTES else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+        if path.stat().st_size > most:
+            raise UsageError(f"{shown(path)} is larger than {most} bytes: is it the right file?")
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {shown(path)}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{shown(path)} is not valid JSON ({error}): {remedy}") from error
+    except RecursionError as error:
+        raise UsageError(f"{shown(path)} is nested too deeply for what it should be: {remedy}") from error
     if not isinstance(value, dict):
-        raise UsageError(f"{path} holds no JSON object")
+        raise UsageError(f"{shown(path)} holds no JSON object: {remedy}")
     return value
 
 

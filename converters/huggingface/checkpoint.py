@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgebench.errors import UsageError
+from edgebench.files import read_json
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -47,7 +48,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         raise UsageError(f"no checkpoint at {folder}: expected a folder with {CONFIG} and {SAFETENSORS}")
     if not (folder / CONFIG).is_file():
         raise UsageError(_no_config(folder))
-    config = read_json(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     _check_float(config, folder)
     weights, pickled = _weights(folder)
     for file in weights:
@@ -93,13 +94,13 @@ def _processor(folder: Path) -> tuple[dict[str, Any] | None, Path | None]:
     """The image processor's settings and their file, as transformers finds them."""
     nested = folder / NESTED_PROCESSOR
     if nested.is_file():
-        inner = read_json(nested).get("image_processor")
+        inner = read_config(nested).get("image_processor")
         if inner is not None and not isinstance(inner, dict):
             raise UsageError(f"{nested}: image_processor is no object: save the processor again")
         if inner is not None:
             return inner, nested
     plain = folder / PROCESSOR
-    return (read_json(plain), plain) if plain.is_file() else (None, None)
+    return (read_config(plain), plain) if plain.is_file() else (None, None)
 
 
 def _weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
@@ -114,7 +115,7 @@ def _weights(folder: Path) -> tuple[tuple[Path, ...], bool]:
 
 def shards_of(index: Path) -> list[str]:
     """Return the file names in a weights index. Raises UsageError where it names none, or a file elsewhere."""
-    named = read_json(index).get("weight_map")
+    named = read_config(index).get("weight_map")
     if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
         raise UsageError(f"{index} names no shards: expected a weight_map of tensor -> file; download it again")
     names = sorted(set(named.values()))
@@ -156,18 +157,6 @@ def _check_whole(file: Path, pickled: bool) -> None:
         raise UsageError(f"{file} is truncated: it has {size} bytes and its header promises {expected}; download again")
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises UsageError where the file is too large, cut short or holds something else."""
-    try:
-        if file.stat().st_size > MAX_JSON_BYTES:
-            raise UsageError(f"{file} is larger than {MAX_JSON_BYTES} bytes: is it the right file?")
-        value = json.loads(file.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{file} is not valid JSON ({error}): download it again") from error
-    except RecursionError as error:
-        raise UsageError(f"{file} is nested too deeply to be a configuration: download it again") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{file} holds no JSON object: expected the file that save_pretrained writes")
-    return value
+def read_config(file: Path) -> dict[str, Any]:
+    """Read one of a checkpoint's JSON files. Raises UsageError where it is too large, damaged or no object."""
+    return read_json(file, "download the checkpoint again", MAX_JSON_BYTES)

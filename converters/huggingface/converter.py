@@ -27,7 +27,6 @@ from edgebench.converters.huggingface.network import (
 from edgebench.converters.huggingface.preprocessing import describe
 from edgebench.converters.huggingface.source import locate
 from edgebench.converters.huggingface.timm_config import describe_timm, is_timm, read_timm
-from edgebench.converters.sources import default_name
 from edgebench.errors import ConversionError, MissingExtraError, UsageError
 from edgebench.records import LABEL_LOGITS, LOGITS, Preprocessing, Source
 from edgebench.runner.preprocess import normalise
@@ -51,7 +50,6 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
         raise UsageError(f"{checkpoint.folder} takes {channels} channels: edgebench feeds 1 or 3")
     own, height, width = _input(checkpoint, network, channels, dict(source.options), preprocessing)
     model = SourceModel(
-        name=default_name(source),
         source=source,
         height=height,
         width=width,

@@ -13,7 +13,7 @@ from edgebench.converters.huggingface.checkpoint import (
     PICKLED,
     PROCESSOR,
     SAFETENSORS,
-    read_json,
+    read_config,
     shards_of,
 )
 from edgebench.converters.huggingface.timm_config import is_timm
@@ -83,7 +83,7 @@ def missing_files(folder: Path) -> list[str]:
             lacking += [shard for shard in shards_of(index) if not (folder / shard).exists()]
             break
     has_processor = (folder / PROCESSOR).exists() or (folder / NESTED_PROCESSOR).exists()
-    if not lacking and not has_processor and not is_timm(read_json(folder / CONFIG)):
+    if not lacking and not has_processor and not is_timm(read_config(folder / CONFIG)):
         lacking.append(PROCESSOR)
     return lacking
 

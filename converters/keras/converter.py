@@ -17,9 +17,8 @@ import tensorflow as tf
 
 from edgebench.converters.base import SourceModel
 from edgebench.converters.keras import applications as keras_applications
-from edgebench.converters.keras import frozen_graph, inside, shapes
+from edgebench.converters.keras import archive, frozen_graph, inside, shapes
 from edgebench.converters.keras import loading as keras_loading
-from edgebench.converters.sources import default_name, looks_like
 from edgebench.errors import ConversionError
 from edgebench.images.preprocessing import keras_rule
 from edgebench.records import Preprocessing, Source
@@ -72,7 +71,6 @@ def load(source: Source, preprocessing: Preprocessing | None) -> SourceModel:
     if preprocessing.channels != "L" and channels == 1:
         preprocessing = keras_loading.for_one_channel(preprocessing)
     return SourceModel(
-        name=default_name(source),
         source=source,
         height=height,
         width=width,
@@ -93,7 +91,7 @@ def _preprocessing(source: Source, graph: Graph, given: Preprocessing | None, ta
     name = Path(source.spec).name
     scaling = inside.BYTES if takes_bytes else inside.read_scaling(graph.call, graph.spec)
     if given is None:
-        return inside.rule_of(scaling, name, looks_like(source))
+        return inside.rule_of(scaling, name, archive.looks_like(source))
     inside.refuse_scaling_twice(scaling, given, name)
     return given
 

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import keras
 
-from edgebench.converters import sources, user_code
-from edgebench.converters.keras import shapes
+from edgebench.converters import user_code
+from edgebench.converters.keras import archive, shapes
 from edgebench.errors import UsageError
 
 UNKNOWN = re.compile(
@@ -23,13 +23,13 @@ UNKNOWN = re.compile(
 
 def read(path: Path, trust_lambda: bool) -> Any:
     """Return the model in a file. Raises UsageError."""
-    config = sources.keras_config(path) if path.suffix.lower() == ".keras" else _h5_config(path)
-    if path.suffix.lower() != ".keras" and not trust_lambda and sources.contains_lambda(config):
+    config = archive.read_config(path) if path.suffix.lower() == ".keras" else _h5_config(path)
+    if path.suffix.lower() != ".keras" and not trust_lambda and archive.contains_lambda(config):
         raise UsageError(
             f"{path} has a Lambda layer, which is Python code that would run on this machine: "
             "type --trust-lambda if you trust where the file comes from"
         )
-    foreign = sources.layer_of_another_framework(config)
+    foreign = archive.layer_of_another_framework(config)
     if foreign:
         raise UsageError(
             f"{path} has a {foreign}, a layer that runs in another framework only: build the network of Keras layers, "

@@ -40,26 +40,6 @@ def quantise_channels(rows: npt.NDArray[np.float32], safe: bool = True) -> tuple
     return integers, scale
 
 
-def saturates(integers: npt.NDArray[np.integer]) -> bool:
-    """Tell whether two neighbours of `integers` (output channels, inputs) can overflow 16 bits."""
-    pairs = _pairs(np.asarray(integers, np.int64))
-    positive, negative = np.maximum(pairs, 0).sum(axis=2), np.minimum(pairs, 0).sum(axis=2)
-    return bool(positive.max(initial=0) > PAIR or negative.min(initial=0) < -PAIR)
-
-
-def product(activations: npt.NDArray[np.uint8], integers: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """Return (n, inputs) x (outputs, inputs) -> (n, outputs) as a processor without VNNI computes it: an emulation."""
-    left, right = _pairs(activations.astype(np.int64)), _pairs(integers.astype(np.int64))
-    sums = np.einsum("npk,opk->nop", left, right)
-    clipped: npt.NDArray[np.int64] = np.clip(sums, -32768, 32767).sum(axis=2)
-    return clipped
-
-
-def _pairs(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    padded = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2)))
-    return padded.reshape(len(rows), -1, 2)
-
-
 def _largest_pair(real: Real) -> Real:
     padded = np.pad(real, ((0, 0), (0, real.shape[1] % 2))).reshape(len(real), -1, 2)
     positive, negative = np.maximum(padded, 0).sum(axis=2), -np.minimum(padded, 0).sum(axis=2)

@@ -86,11 +86,6 @@ def cut(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def repacked(content: bytes) -> bytes:
-    """Return the same graph as the flatbuffer library writes it."""
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(read_graph(content)))
-
-
 def spec(details: Any) -> TensorSpec:
     """Return what the interpreter says of one tensor as a record."""
     scale, zero_point = details["quantization"]

@@ -7,7 +7,6 @@ the 16x16 pictures are the same up to the noise of resizing and of JPEG.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +85,3 @@ def _noise(ones: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> npt.NDA
     """Return how far pictures differ, 1 being the most that still counts as the same."""
     difference = np.sqrt(((ones.astype(np.float64) - other) ** 2).mean(1))
     return np.asarray(difference / np.maximum(LEAST_NOISE, MOST_NOISE * float(other.std())))
-
-
-def names(found: Sequence[Duplicate], first: Sequence[str], second: Sequence[str]) -> list[str]:
-    """Return the pairs in words."""
-    return [f"{second[pair.second]} is {first[pair.first]}" for pair in found]

@@ -66,13 +66,6 @@ class LatencySummary:
     quantiles_ns: tuple[float, ...] = ()  # of all samples, at `QUANTILES`
 
 
-def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return the median of independent samples and its order-statistic interval; None below 6 at 95 %."""
-    ordered = Sorted(samples)
-    ends = ordered.interval(confidence)
-    return Interval(ordered.median(), *ends) if ends else None
-
-
 def process_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval | None:
     """Return the median of the processes' medians, and the interval another process would agree with.
 
@@ -95,11 +88,6 @@ def _process_interval(groups: Sequence[Sorted], pooled: Sorted, confidence: floa
     centre, reach = student([math.log(m) for m in medians], confidence)
     low, high = math.exp(centre - reach), math.exp(centre + reach)
     return Interval(value, min(low, within[0], value), max(high, within[1], value))
-
-
-def percentile(samples: Sequence[float], q: float, confidence: float = 0.95) -> float | None:
-    """Return quantile `q` (0..1) of the samples, None where too few enclose it (p99: below 368)."""
-    return Sorted(samples).percentile(q, confidence)
 
 
 def latency_runs(runs: Sequence[Run]) -> list[Run]:

@@ -6,16 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from edgebench.records import Result
-from edgebench.results.derived import Derived, derive
+from edgebench.results.derived import Derived
 from edgebench.results.figures import FIGURES, Row
 
 _TELL_APART = {"source": "source_sha256", "images": "evaluation_sha256", "pixels": "pixels_sha256"}
-
-
-def to_rows(result: Result) -> list[Row]:
-    """Derive every figure of one result from its raw samples and counts: one row an evaluation."""
-    return [to_row(derived) for derived in derive(result)]
 
 
 def to_row(derived: Derived) -> Row:

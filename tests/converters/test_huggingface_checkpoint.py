@@ -53,7 +53,7 @@ def test_a_checkpoint_says_what_it_is(folder: Path) -> None:
     names = {str(index): f"class {index}" for index in range(10)}
     change(folder / "config.json", id2label=names, label2id={name: int(index) for index, name in names.items()})
     model = load(folder)
-    assert (model.name, model.height, model.width, model.channels, model.classes) == ("tiny-vit", 32, 32, 3, 10)
+    assert (model.height, model.width, model.channels, model.classes) == (32, 32, 3, 10)
     assert model.labels == tuple(names.values())
     assert model.parameters == 24234
     assert model.preprocessing == Preprocessing(

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom
 
 from edgebench import orderstats
-from edgebench.measures.latency import enough_processes, latency_summary, median_interval, percentile, process_interval
+from edgebench.measures.latency import enough_processes, latency_summary, process_interval
+from edgebench.measures.samples import Sorted
 from edgebench.records import Settings
 
 
@@ -27,8 +28,8 @@ def test_the_ranks_follow_from_scipys_binomial_law(q: float, confidence: float) 
 def test_a_percentile_needs_its_samples(q: float, fewest: int) -> None:
     assert orderstats.percentile_supported(fewest, q)
     assert not orderstats.percentile_supported(fewest - 1, q)
-    assert percentile(list(range(fewest - 1)), q) is None
-    assert percentile(list(range(1, fewest + 1)), q) is not None
+    assert Sorted(range(fewest - 1)).percentile(q) is None
+    assert Sorted(range(1, fewest + 1)).percentile(q) is not None
 
 
 def test_known_median_ranks() -> None:
@@ -43,9 +44,9 @@ def test_the_medians_interval_covers_it(n: int) -> None:
     generator = random.Random(n)
     hits = 0
     for _ in range(2000):
-        interval = median_interval([generator.expovariate(1.0) for _ in range(n)])
+        interval = Sorted([generator.expovariate(1.0) for _ in range(n)]).interval()
         assert interval is not None
-        hits += interval.low <= 0.6931 <= interval.high
+        hits += interval[0] <= 0.6931 <= interval[1]
     assert hits / 2000 >= 0.94
 
 
@@ -56,10 +57,10 @@ def test_an_interval_over_processes_covers_the_next_process_not_only_its_own_sam
         centres = [1000 * (1 + generator.gauss(0, 0.03)) for _ in range(5)]
         groups = [[generator.gauss(centre, 5) for _ in range(200)] for centre in centres]
         interval = process_interval(groups)
-        pooled = median_interval([sample for group in groups for sample in group])
+        pooled = Sorted([sample for group in groups for sample in group]).interval()
         assert interval is not None and pooled is not None
         hits += interval.low <= 1000 <= interval.high
-        pooled_hits += pooled.low <= 1000 <= pooled.high
+        pooled_hits += pooled[0] <= 1000 <= pooled[1]
     assert hits / 400 >= 0.93
     assert pooled_hits / 400 < 0.8  # what treating samples of one process as independent would claim
 

@@ -16,7 +16,7 @@ from edgebench.records import (
 from edgebench.results.derived import derive
 from edgebench.results.figure import share_interval
 from edgebench.results.figures import FIGURES
-from edgebench.results.rows import to_row, to_rows
+from edgebench.results.rows import to_row
 from edgebench.results.values import value_of
 from tests.make import MACHINE, make_accuracy, make_result, make_run, make_set
 
@@ -52,6 +52,10 @@ def test_memory_by_phase():
     assert memory_summary([make_run((1,)), dataclasses.replace(run, memory=())]) is None
 
 
+def rows_of(result):
+    return [to_row(one) for one in derive(result)]
+
+
 SETTINGS = Settings(threads=2, batch=4, processes=2)
 COUNTS = make_accuracy(
     400,
@@ -85,7 +89,7 @@ def worked(**changes):
 
 
 def test_the_figures_of_one_row():
-    (row,) = to_rows(worked())
+    (row,) = rows_of(worked())
     expected = {
         "model": "digits", "format": "tflite", "precision": "float32", "variant": "tflite:float32", "device": "cpu",
         "runtime": "litert", "runtime_version": "2.3.0", "status": "ok", "reason": "", "size_bytes": 400_000,
@@ -110,7 +114,7 @@ def test_the_figures_of_one_row():
 
 
 def test_what_was_not_measured_is_empty():
-    (row,) = to_rows(worked(runs=(), evaluations=()))
+    (row,) = rows_of(worked(runs=(), evaluations=()))
     identity = {name for name, figure in FIGURES.items() if getattr(row, name) not in (None, "")}
     assert identity == {
         "model", "format", "precision", "device", "runtime", "status", "size_bytes", "threads", "batch", "variant",
@@ -120,7 +124,7 @@ def test_what_was_not_measured_is_empty():
 
 
 def test_the_intervals_of_figures():
-    (row,) = to_rows(worked())
+    (row,) = rows_of(worked())
 
     def ends(name):
         value = value_of(FIGURES[name], row)
@@ -138,17 +142,17 @@ def test_the_intervals_of_figures():
 
 def test_a_perturbation_a_sustained_run_and_a_rate_show():
     evaluation = Evaluation(make_set(images=400), COUNTS, Perturbation("noise", 40.0, 3))
-    (row,) = to_rows(worked(evaluations=(evaluation,)))
+    (row,) = rows_of(worked(evaluations=(evaluation,)))
     assert (row.perturbation, row.severity, row.perturbation_seed) == ("noise", 40.0, 3)
     long = Settings(sustained_seconds=10.0)
     second = 1_000_000_000
     run = make_run((second,) * 5 + (2 * second,) * 3, settings=long)
-    (row,) = to_rows(worked(runs=(run,), settings=long))
+    (row,) = rows_of(worked(runs=(run,), settings=long))
     assert (row.first_minute_ms, row.last_minute_ms) == (1000.0, 2000.0)
-    (row,) = to_rows(worked(settings=Settings(rate_hz=30.0)))
+    (row,) = rows_of(worked(settings=Settings(rate_hz=30.0)))
     assert row.images_per_second is None and row.latency_ms_median is not None
     facts = {"energy_joules": 24.0, "energy_idle_watts": 2.0, "energy_seconds": 2.0, **MACHINE}
-    (row,) = to_rows(worked(runs=(make_run((second,) * 10, environment=facts),)))
+    (row,) = rows_of(worked(runs=(make_run((second,) * 10, environment=facts),)))
     assert row.joules_per_image == 2.0
 
 
@@ -156,5 +160,5 @@ def test_an_emulated_stability_says_so_and_a_folder_of_no_bytes_has_no_size():
     (derived,) = derive(worked(emulated=True))
     assert to_row(derived).stability == "emulated: times and memory are the emulator's"
     made = worked()
-    (row,) = to_rows(dataclasses.replace(made, artifact=dataclasses.replace(made.artifact, size_bytes=0)))
+    (row,) = rows_of(dataclasses.replace(made, artifact=dataclasses.replace(made.artifact, size_bytes=0)))
     assert row.size_bytes is None

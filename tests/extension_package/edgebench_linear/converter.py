@@ -18,7 +18,7 @@ def load(source, preprocessing):
     labels = tuple(content["labels"])
     parameters = weights.size + bias.size
     handle = (weights, bias)
-    return SourceModel("linear", source, height, width, channels, len(bias), labels, parameters, rule, handle)
+    return SourceModel(source, height, width, channels, len(bias), labels, parameters, rule, handle)
 
 
 def predict(model, images):
