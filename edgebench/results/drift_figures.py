@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from edgebench.measures.per_class import ClassLoss
+from edgebench.measures.per_class import ClassAverages, ClassLoss
+from edgebench.measures.robustness import Shift
 from edgebench.results.derived import Derived
 from edgebench.results.figure import Basis, Interval, Unit, figure
 
@@ -13,28 +13,20 @@ IMAGES, IDENTITY = Basis.IMAGES, Basis.IDENTITY
 SHARE, NATS, COUNT, TEXT, NUMBER = Unit.SHARE, Unit.NATS, Unit.COUNT, Unit.TEXT, Unit.NUMBER
 
 
-def _of_summary(name: str) -> Any:
-    return lambda d: d.accuracy and getattr(d.accuracy, name)
+def _classes(d: Derived) -> ClassAverages | None:
+    return d.accuracy.classes if d.accuracy else None
 
 
-def _of_classes(name: str) -> Any:
-    return lambda d: d.accuracy and d.accuracy.classes and getattr(d.accuracy.classes, name)
+def _stage(d: Derived, name: str) -> Shift | None:
+    return d.stages.losses.get(name) if d.stages else None
 
 
-def _of_verdict(name: str) -> Any:
-    return lambda d: d.accuracy and getattr(d.accuracy.verdict, name)
+def _value(shift: Shift | None) -> float | None:
+    return shift.value if shift else None
 
 
-def _of_stage(name: str) -> Any:
-    return lambda d: d.stages.losses[name].value if d.stages and name in d.stages.losses else None
-
-
-def _stage_interval(name: str) -> Any:
-    def interval(d: Derived) -> Interval | None:
-        loss = d.stages.losses.get(name) if d.stages else None
-        return (loss.low, loss.high) if loss else None
-
-    return interval
+def _ends(shift: Shift | None) -> Interval | None:
+    return (shift.low, shift.high) if shift else None
 
 
 def _worst(d: Derived) -> ClassLoss | None:
@@ -60,70 +52,106 @@ def _classes_lost(d: Derived) -> int | None:
     return sum(loss.real and loss.drop > 0 for loss in d.class_losses) if d.class_losses else None
 
 
-def _extra(d: Derived) -> float | None:
-    return d.extra_drop.value if d.extra_drop else None
-
-
-def _extra_interval(d: Derived) -> Interval | None:
-    return (d.extra_drop.low, d.extra_drop.high) if d.extra_drop else None
-
-
 @dataclass(frozen=True)
 class DriftFigures:
     """Figures of drift that stand behind the first columns."""
 
     brier: float | None = figure(
-        IMAGES, NUMBER, _of_summary("brier"), "Mean squared distance of the probabilities to the true class, 0 to 2."
+        IMAGES,
+        NUMBER,
+        lambda d: d.accuracy and d.accuracy.brier,
+        "Mean squared distance of the probabilities to the true class, 0 to 2.",
     )
     calibration_error: float | None = figure(
-        IMAGES, SHARE, _of_summary("calibration_error"),
+        IMAGES, SHARE, lambda d: d.accuracy and d.accuracy.calibration_error,
         "Expected calibration error: how far confidence and accuracy lie apart, 15 bins.",
     )  # fmt: skip
     precision_macro: float | None = figure(
-        IMAGES, SHARE, _of_classes("precision_macro"), "Mean over the classes of the share of right ones among its own."
+        IMAGES,
+        SHARE,
+        lambda d: (of := _classes(d)) and of.precision_macro,
+        "Mean over the classes of the share of right ones among its own.",
     )
     recall_macro: float | None = figure(
-        IMAGES, SHARE, _of_classes("recall_macro"), "Mean over the classes of the share of its images that are found."
+        IMAGES,
+        SHARE,
+        lambda d: (of := _classes(d)) and of.recall_macro,
+        "Mean over the classes of the share of its images that are found.",
     )
-    f1_macro: float | None = figure(IMAGES, SHARE, _of_classes("f1_macro"), "Mean of the classes' F1.")
+    f1_macro: float | None = figure(
+        IMAGES, SHARE, lambda d: (of := _classes(d)) and of.f1_macro, "Mean of the classes' F1."
+    )
     precision_weighted: float | None = figure(
-        IMAGES, SHARE, _of_classes("precision_weighted"), "The same as precision_macro, classes weighted by images."
+        IMAGES,
+        SHARE,
+        lambda d: (of := _classes(d)) and of.precision_weighted,
+        "The same as precision_macro, classes weighted by images.",
     )
     recall_weighted: float | None = figure(
-        IMAGES, SHARE, _of_classes("recall_weighted"), "The same as recall_macro, classes weighted by images."
+        IMAGES,
+        SHARE,
+        lambda d: (of := _classes(d)) and of.recall_weighted,
+        "The same as recall_macro, classes weighted by images.",
     )
     f1_weighted: float | None = figure(
-        IMAGES, SHARE, _of_classes("f1_weighted"), "The same as f1_macro, classes weighted by images."
+        IMAGES,
+        SHARE,
+        lambda d: (of := _classes(d)) and of.f1_weighted,
+        "The same as f1_macro, classes weighted by images.",
     )
     right_to_wrong: float | None = figure(
-        IMAGES, SHARE, _of_summary("right_to_wrong"), "Share of images that the source model has right and this not."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.right_to_wrong,
+        "Share of images that the source model has right and this not.",
     )
     wrong_to_right: float | None = figure(
-        IMAGES, SHARE, _of_summary("wrong_to_right"), "Share of images that this has right and the source model not."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.wrong_to_right,
+        "Share of images that this has right and the source model not.",
     )
     wrong_to_other_wrong: float | None = figure(
-        IMAGES, SHARE, _of_summary("wrong_to_other_wrong"), "Share of images that both have wrong, each in its own way."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.wrong_to_other_wrong,
+        "Share of images that both have wrong, each in its own way.",
     )
     kl_nats: float | None = figure(
-        IMAGES, NATS, _of_summary("kl"), "Mean Kullback-Leibler divergence from the source model's distribution."
+        IMAGES,
+        NATS,
+        lambda d: d.accuracy and d.accuracy.kl,
+        "Mean Kullback-Leibler divergence from the source model's distribution.",
     )
     cosine: float | None = figure(
         IMAGES,
         NUMBER,
-        _of_summary("cosine"),
+        lambda d: d.accuracy and d.accuracy.cosine,
         "Mean cosine of the outputs and the source model's; 1 is the same direction.",
     )
     confidence_change: float | None = figure(
-        IMAGES, SHARE, _of_summary("confidence_change"), "Mean confidence of the first choice, less the source model's."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.confidence_change,
+        "Mean confidence of the first choice, less the source model's.",
     )
     ties: float | None = figure(
-        IMAGES, SHARE, _of_summary("ties"), "Share of images whose highest output two classes share; the first counts."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.ties,
+        "Share of images whose highest output two classes share; the first counts.",
     )
     more_images: int | None = figure(
-        IMAGES, COUNT, _of_verdict("more_images"), "How many more images would decide an undecided drop, about."
+        IMAGES,
+        COUNT,
+        lambda d: d.accuracy and d.accuracy.verdict.more_images,
+        "How many more images would decide an undecided drop, about.",
     )
     smallest_drop: float | None = figure(
-        IMAGES, SHARE, _of_verdict("smallest_drop"), "The smallest true drop that these images show in 4 of 5 reports."
+        IMAGES,
+        SHARE,
+        lambda d: d.accuracy and d.accuracy.verdict.smallest_drop,
+        "The smallest true drop that these images show in 4 of 5 reports.",
     )
     worst_class: str = figure(IMAGES, TEXT, _worst_name, "The class that lost most of its recall.")
     worst_class_drop: float | None = figure(
@@ -137,19 +165,23 @@ class DriftFigures:
         "On which step accuracy was really lost: conversion, quantisation, device; empty: on none.",
     )  # fmt: skip
     conversion_drop: float | None = figure(
-        IMAGES, SHARE, _of_stage("conversion"), "Top-1 lost from the source model to the float32 artifact.",
-        _stage_interval("conversion"),
+        IMAGES, SHARE, lambda d: _value(_stage(d, "conversion")),
+        "Top-1 lost from the source model to the float32 artifact.",
+        lambda d: _ends(_stage(d, "conversion")),
     )  # fmt: skip
     quantisation_drop: float | None = figure(
-        IMAGES, SHARE, _of_stage("quantisation"), "Top-1 lost from the float32 artifact to this one.",
-        _stage_interval("quantisation"),
+        IMAGES, SHARE, lambda d: _value(_stage(d, "quantisation")),
+        "Top-1 lost from the float32 artifact to this one.",
+        lambda d: _ends(_stage(d, "quantisation")),
     )  # fmt: skip
     device_drop: float | None = figure(
-        IMAGES, SHARE, _of_stage("device"), "Top-1 lost from this artifact here to the same on the device.",
-        _stage_interval("device"),
+        IMAGES, SHARE, lambda d: _value(_stage(d, "device")),
+        "Top-1 lost from this artifact here to the same on the device.",
+        lambda d: _ends(_stage(d, "device")),
     )  # fmt: skip
     extra_drop: float | None = figure(
-        IMAGES, SHARE, _extra,
+        IMAGES, SHARE, lambda d: _value(d.extra_drop),
         "How much more is lost against the source model than on the main set as it is: under a perturbation image by "
-        "image, on another set as the difference of both drops.", _extra_interval,
+        "image, on another set as the difference of both drops.",
+        lambda d: _ends(d.extra_drop),
     )  # fmt: skip
