@@ -142,7 +142,8 @@ def _impossible_counts(accuracy: Accuracy) -> Iterator[str]:
     classes = accuracy.classes
     if classes is not None:
         count = len(classes.images)
-        if {len(classes.chosen), len(classes.right)} != {count} or {len(classes.lost), len(classes.won)} > {0, count}:
+        changed = {len(classes.lost), len(classes.won)}  # none of both without a reference
+        if {len(classes.chosen), len(classes.right)} != {count} or changed not in ({0}, {count}):
             yield "accuracy.classes has counts of unequal number"
         if any(not (0 <= row < count and 0 <= column < count) for row, column, _ in classes.confusion):
             yield "accuracy.classes has a confusion of classes that there are not"

@@ -3,11 +3,13 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgebench.errors import FormatVersionError, UsageError
 from edgebench.files import write_json
-from edgebench.records import Accuracy, to_dict
+from edgebench.measures.outputs import pack
+from edgebench.records import Accuracy, ClassCounts, to_dict
 from edgebench.report import load_results
 from tests.make import make_accuracy, make_result, write_results
 
@@ -117,3 +119,78 @@ def test_what_no_measurement_gives_is_refused(out, result, message):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="no such results folder"):
         load_results([tmp_path / "nowhere"])
+
+
+COUNTS = ClassCounts((3, 7), (4, 6), (3, 6), ((1, 0, 1),), (1, 0), (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chosen": (10,)}, "counts of unequal number"),
+        ({"right": (1, 2, 3)}, "counts of unequal number"),
+        ({"lost": (1,)}, "counts of unequal number"),
+        ({"won": (0, 0, 0)}, "counts of unequal number"),
+        ({"won": ()}, "counts of unequal number"),
+        ({"lost": ()}, "counts of unequal number"),
+        ({"confusion": ((0, 2, 1),)}, "a confusion of classes that there are not"),
+        ({"confusion": ((2, 0, 1),)}, "a confusion of classes that there are not"),
+        ({"confusion": ((-1, 0, 1),)}, "a confusion of classes that there are not"),
+        ({"confusion": ((1, 0, 1), (0, -1, 1))}, "a confusion of classes that there are not"),
+    ],
+)
+def test_counts_of_classes_that_do_not_fit_together(tmp_path, changes, message):
+    def load(classes):
+        write_json(tmp_path / "one.json", make_result(accuracy=make_accuracy(classes=classes)))
+        return load_results([tmp_path])
+
+    assert load(COUNTS)[0].evaluations[0].accuracy.classes == COUNTS
+    assert load(dataclasses.replace(COUNTS, lost=(), won=(), confusion=((0, 1, 1), (1, 1, 2))))
+    with pytest.raises(UsageError, match=message):
+        load(dataclasses.replace(COUNTS, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"right": "not base64!"}, "accuracy.right cannot be read: "),
+        ({"host_right": pack(np.ones(9, bool))}, "accuracy.host_right cannot be read: the bits are not those of 500"),
+        ({"reference_right": "AAAA"}, "accuracy.reference_right cannot be read: "),
+        ({"bin_right": (1,)}, "accuracy has bins of unequal number"),
+        ({"bin_images": (1,), "bin_right": (1,)}, "accuracy has bins of unequal number"),
+        ({"top1_correct": -1}, "accuracy.top1_correct is -1 of 500 images"),
+        ({"top5_correct": 501}, "accuracy.top5_correct is 501 of 500 images"),
+        ({"both_correct": 501}, "accuracy.both_correct is 501 of 500 images"),
+        ({"only_artifact_correct": 501}, "accuracy.only_artifact_correct is 501 of 500 images"),
+        ({"only_reference_correct": 501}, "accuracy.only_reference_correct is 501 of 500 images"),
+        ({"neither_correct": 501}, "accuracy.neither_correct is 501 of 500 images"),
+    ],
+)
+def test_counts_that_cannot_be(tmp_path, changes, message):
+    write_json(tmp_path / "one.json", make_result(accuracy=make_accuracy(**changes)))
+    with pytest.raises(UsageError, match=message):
+        load_results([tmp_path])
+    edge = {"top1_correct": 500, "neither_correct": 0, "right": pack(np.ones(500, bool))}
+    write_json(tmp_path / "one.json", make_result(accuracy=make_accuracy(**edge)))
+    assert load_results([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latency_ns": (5, 2**63)}, "runs.latency_ns is no number to measure"),
+        ({"invoke_ns": (0,)}, "runs.invoke_ns is 0"),
+        ({"load_ns": -1}, "runs.load_ns is -1"),
+        ({"environment": {"a_bytes": -5}}, "runs.environment.a_bytes is -5"),
+        ({"warmup_ns": (3, -1, 4)}, "runs.warmup_ns is -1"),
+    ],
+)
+def test_samples_that_cannot_be(tmp_path, changes, message):
+    result = make_result()
+    run = dataclasses.replace(result.runs[1], **changes)
+    write_json(tmp_path / "one.json", dataclasses.replace(result, runs=(run,)))
+    with pytest.raises(UsageError, match=message):
+        load_results([tmp_path])
+    sound = dataclasses.replace(result.runs[1], latency_ns=(1, 2**62), invoke_ns=(), warmup_ns=(0,), load_ns=0)
+    write_json(tmp_path / "one.json", dataclasses.replace(result, runs=(sound,)))
+    assert load_results([tmp_path])

@@ -187,3 +187,43 @@ def test_the_command(tmp_path: Path, edgebench: Command) -> None:
 def test_other_settings_are_other_conditions() -> None:
     rows = [to_row(derive(make_result(settings=Settings(threads=threads)))[0]) for threads in (1, 4)]
     assert [one.conditions.threads for one in recommend(rows, wish())] == [1, 4]
+    assert [one.conditions.threads for one in recommend(rows, [], "size_bytes")] == [1, 4]
+
+
+def test_an_open_one_that_would_be_no_better_is_not_named() -> None:
+    larger = make_result(
+        variant="onnx:int8", artifact={"size_bytes": 500_000}, accuracy=make_accuracy(both=475, lost=5)
+    )
+    equal = make_result(variant="onnx:int8", accuracy=make_accuracy(both=475, lost=5))
+    for other in (larger, equal):
+        assert judged([FLOAT32, other], "top1_drop < 0.01").open == ()
+    assert len(judged([FLOAT32, larger], "top1_drop < 0.01", largest=True).open) == 1
+    (alone,) = judged([larger], "top1_drop < 0.01").open
+    assert alone.row.variant == "onnx:int8"
+
+
+def test_a_throttled_one_is_open_until_it_is_measured_cool() -> None:
+    facts = {"throttled_before": 0, "throttled_after": 4}
+    hot = dataclasses.replace(
+        INT8, runs=tuple(dataclasses.replace(r, environment={**r.environment, **facts}) for r in INT8.runs)
+    )
+    found = judged([FLOAT32, hot])
+    assert chosen(found) == ["tflite:float32"] and standing(found)["tflite:int8"] == "undecided"
+    (one,) = found.open
+    assert one.reasons == ("throttled: throttled now",)
+    cool = Advice("let the device cool down and measure again", "edgebench profile ARTIFACT --fresh", None)
+    assert one.advice == (cool,)
+    assert standing(judged([hot], "size_bytes < 1"))["tflite:int8"] == "fails"
+
+
+def test_what_decides_is_shown() -> None:
+    found = judged([LOSSY, BROKEN], "top1_drop < 0.01", "size_bytes < 1")
+    reasons = {one.row.variant: one.reasons for one in found.candidates}
+    assert reasons["onnx:int8"] == ("crashed: ",)
+    drop, size = reasons["tflite:int8"]
+    assert drop.startswith("top1_drop < 0.01: top1_drop = 0.16 (0.12") and size == "size_bytes < 1: size_bytes = 100000"
+    bare = dataclasses.replace(INT8, runs=())
+    (one,) = judged([bare], goal="latency_ms_median").candidates
+    assert one.standing is Standing.UNDECIDED and one.reasons == (
+        "latency_ms_median: not measured: latency_ms_median is empty",
+    )
