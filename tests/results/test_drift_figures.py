@@ -13,7 +13,7 @@ from edgebench.results.derived import answers, class_name, derive
 from edgebench.results.figure import Basis, Figure, Unit, figure, figures_of
 from edgebench.results.figures import FIGURES
 from edgebench.results.rows import to_row
-from edgebench.results.together import float_sibling, judged_together, rows_together, same_images
+from edgebench.results.together import float_artifacts, float_sibling, judged_together, rows_together, same_images
 from edgebench.results.values import value_of
 from tests.make import make_accuracy, make_result, make_set
 
@@ -94,10 +94,11 @@ def test_a_float_artifact_of_other_conditions_is_no_sibling(changes):
     (own,) = derive(result(evaluation(60)))
     float32 = result(evaluation(4), variant="tflite:float32")
     (sibling,) = derive(float32)
-    assert float_sibling(own, [own, sibling]) is sibling and float_sibling(sibling, [sibling, own]) is None
+    assert float_sibling(own, float_artifacts([own, sibling])) is sibling
+    assert float_sibling(sibling, float_artifacts([sibling, own])) is None
     others = derive(dataclasses.replace(float32, **changes))
-    assert float_sibling(own, [own, *others]) is None
-    assert float_sibling(derive(result())[0], [sibling]) is None
+    assert float_sibling(own, float_artifacts([own, *others])) is None
+    assert float_sibling(derive(result())[0], float_artifacts([sibling])) is None
 
 
 def test_the_same_images_may_be_of_another_size():

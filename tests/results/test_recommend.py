@@ -187,7 +187,6 @@ def test_the_command(tmp_path: Path, edgebench: Command) -> None:
 def test_other_settings_are_other_conditions() -> None:
     rows = [to_row(derive(make_result(settings=Settings(threads=threads)))[0]) for threads in (1, 4)]
     assert [one.conditions.threads for one in recommend(rows, wish())] == [1, 4]
-    assert [one.conditions.threads for one in recommend(rows, [], "size_bytes")] == [1, 4]
 
 
 def test_an_open_one_that_would_be_no_better_is_not_named() -> None:
