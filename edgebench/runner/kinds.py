@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgebench.records import NAN, Job, Run, Scalar, TensorSpec
-from edgebench.runner import energy, nvml
+from edgebench.runner import batching, energy, nvml
 from edgebench.runner.measure import measure, no_collection, time_once, warm_up
 from edgebench.runner.memory import MemoryProbe
 from edgebench.runner.preprocess import guess_layout, model_input, to_real
@@ -61,7 +61,7 @@ def latency(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     batches, preprocess_ns = [], []
     images = _images(job, session.input, STEADY_INPUTS * job.settings.batch)
     for start in range(0, len(images), job.settings.batch):
-        chosen = _full(images[start : start + job.settings.batch], job)
+        chosen = _full(images[start : start + job.settings.batch], job.settings.batch)
         begin = perf_counter_ns()
         batches.append(_batch(job, chosen, session.input))
         preprocess_ns.append(perf_counter_ns() - begin)
@@ -92,25 +92,39 @@ def accuracy(job: Job, run: Run, runtime: Any, out: Path, emit: Any) -> Run:
     """Run every image of the job and write float32 outputs (images, classes), dequantised, to outputs.npy."""
     emit("load")
     session, load_ns = _open(job, runtime)
+    run = dataclasses.replace(_described(run, session), load_ns=load_ns)
     images = _images(job, session.input, ALL)
     chosen = range(len(images))[job.first : job.last or None]
+
+    def outputs(session: Session, start: int, stop: int, size: int) -> Any:
+        """Return float32 (images, classes) of these of the chosen images; a last batch that is not full is filled."""
+        rows = []
+        for at in range(start, stop, size):
+            chunk = read_rows(images, chosen.start + at, chosen.start + min(at + size, stop))
+            session.copy_in(_batch(job, _full(chunk, size), session.input))
+            session.invoke()
+            rows.append(to_real(session.copy_out(), session.output)[: len(chunk)].astype(np.float32))
+        return np.concatenate(rows)
+
+    better = batching.choose(job, runtime, session, len(chosen), outputs)
+    size = job.settings.batch if better.session is None else batching.SIZE
+    if better.words:
+        run = dataclasses.replace(run, environment={**run.environment, batching.FACT: better.words})
     broken = []
     whole = out / "outputs.npy"
     partial = whole.with_suffix(".partial")
     with partial.open("wb") as stream:
-        for start in chosen[:: job.settings.batch]:
-            chunk = read_rows(images, start, min(start + job.settings.batch, chosen.stop))
-            session.copy_in(_batch(job, _full(chunk, job), session.input))
-            session.invoke()
-            values = to_real(session.copy_out(), session.output)[: len(chunk)].astype(np.float32)
-            if start == chosen.start:
+        for start in range(0, len(chosen), size):
+            stop = min(start + size, len(chosen))
+            values = outputs(better.session or session, start, stop, size)
+            if start == 0:
                 header = {"descr": "<f4", "fortran_order": False, "shape": (len(chosen), values.shape[1])}
                 np.lib.format.write_array_header_1_0(stream, header)
             stream.write(values.astype("<f4", copy=False).tobytes())
-            broken += [start + int(at) for at in np.flatnonzero(~np.isfinite(values).all(axis=1))]
-            emit("images", done=start - chosen.start + len(chunk), total=len(chosen))
+            broken += [chosen.start + start + int(at) for at in np.flatnonzero(~np.isfinite(values).all(axis=1))]
+            emit("images", done=stop, total=len(chosen))
     partial.replace(whole)
-    run = dataclasses.replace(_described(run, session), load_ns=load_ns, images=len(chosen))
+    run = dataclasses.replace(run, images=len(chosen))
     if broken:
         reason = (
             f"{len(broken)} of {len(chosen)} images gave outputs that are not finite, the first is image {broken[0]}"
@@ -191,12 +205,12 @@ def _layout(job: Job, spec: TensorSpec) -> str:
 
 
 def _first_batch(job: Job, spec: TensorSpec) -> Any:
-    return _batch(job, _full(_images(job, spec, job.settings.batch), job), spec)
+    return _batch(job, _full(_images(job, spec, job.settings.batch), job.settings.batch), spec)
 
 
-def _full(images: Any, job: Job) -> Any:
-    """Return a whole batch of images in memory; where there are too few, they repeat."""
-    return np.resize(images, (job.settings.batch, *images.shape[1:]))
+def _full(images: Any, size: int) -> Any:
+    """Return a whole batch of `size` images in memory; where there are too few, they repeat."""
+    return np.resize(images, (size, *images.shape[1:]))
 
 
 def _images(job: Job, spec: TensorSpec | None, most: int | None) -> Any:

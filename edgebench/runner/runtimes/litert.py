@@ -12,6 +12,11 @@ from edgebench.runner.runtimes.litert_partitions import partitions
 PACKAGES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
 
+def takes_batches(name: str) -> bool:
+    """Whether another batch than the file's may be tried for accuracy: the predecessor is left alone."""
+    return name == "litert"
+
+
 def open_session(name: str, path: str, settings: Settings) -> Session:
     """Load a .tflite file with `settings.threads` threads; raises RefusedError with the interpreter's message."""
     package = PACKAGES[name]
