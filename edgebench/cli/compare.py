@@ -5,17 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
+from edgebench.cli.comparing import lines_of, markdown_comparison, print_comparison
 from edgebench.cli.evaluating import margin_option
 from edgebench.compare.accuracy import drop_verdicts
-from edgebench.compare.gates import Outcome, judge
+from edgebench.compare.gates import judge
 from edgebench.compare.junit import to_junit
 from edgebench.compare.pairs import Pair, changed_environment, pair, unlike
 from edgebench.compare.values import NAMES, difference_of
@@ -27,7 +24,6 @@ from edgebench.report import make_console
 from edgebench.results.conditions import newest_only
 from edgebench.results.figure import Basis
 from edgebench.results.load import load_results
-from edgebench.results.rows import to_row
 
 
 def _show_names(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
@@ -45,6 +41,7 @@ def _show_names(context: click.Context, parameter: click.Parameter, value: bool)
 @click.option("--strict", is_flag=True, help="Also fail where the intervals cannot decide a condition.")
 @margin_option
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the outcomes as JUnit XML, too.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print it as Markdown for a pull request: one screen.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.option("--names", is_flag=True, is_eager=True, expose_value=False, callback=_show_names, help="List all names.")
 def command(
@@ -54,12 +51,14 @@ def command(
     strict: bool,
     margin: float,
     junit: Path | None,
+    as_markdown: bool,
     as_json: bool,
 ) -> None:
     """Compare two results, or two folders of them, and fail where a condition holds.
 
     \b
     edgebench compare main/results branch/results --fail-if 'top1_drop > 0.01' --fail-if slower
+    edgebench compare main/results branch/results --fail-if slower --markdown > comment.md
     edgebench compare old.json new.json --fail-if 'latency_ms_median_ratio > 1.05 or peak_rss_bytes_ratio > 1.1'
 
     Both sides answered the same images: whether accuracy dropped is said in the words of the report (--margin).
@@ -78,8 +77,10 @@ def command(
     if as_json:
         plain = [_plain(cell, drop) for cell, drop in zip(cells, drops, strict=True)]
         click.echo(json.dumps({"cells": plain, "gates": [vars(o) for o in outcomes]}, indent=1))
+    elif as_markdown:
+        click.echo(markdown_comparison(cells, lines_of(cells, drops), outcomes), nl=False)
     else:
-        _print(cells, drops, outcomes)
+        print_comparison(cells, lines_of(cells, drops), outcomes, make_console())
     if not all(outcome.passed for outcome in outcomes):
         sys.exit(1)
 
@@ -107,64 +108,3 @@ def _plain(cell: Pair, drop: Verdict) -> dict[str, object]:
         "changed": changed_environment(cell),
         "reason": unlike(cell, Basis.MACHINE) or (difference.reason if difference else ""),
     }
-
-
-def _print(cells: Sequence[Pair], drops: Sequence[Verdict], outcomes: Sequence[Outcome]) -> None:
-    console = make_console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("cell", "baseline ms", "candidate ms", "ratio", "verdict", "top-1"):
-        table.add_column(name, justify="left" if name in ("cell", "verdict") else "right")
-    for cell, drop in zip(cells, drops, strict=True):
-        table.add_row(*(Text(text) for text in _line(cell, drop)))
-    console.print(table)
-    click.echo()
-    for line in _changes(cells):
-        click.echo(line)
-    for outcome in outcomes:
-        word = "undecided" if outcome.passed and outcome.decision == UNDECIDED else "ok" if outcome.passed else "FAILED"
-        click.echo(f"{word:9} {outcome.cell}: fail if {outcome.gate}: {outcome.reason}")
-    failed = sum(not outcome.passed for outcome in outcomes)
-    if outcomes:
-        click.echo(f"{failed} of {len(outcomes)} gates failed" if failed else f"{len(outcomes)} gates passed")
-
-
-def _changes(cells: Sequence[Pair]) -> list[str]:
-    """Name once what else differs between the sides, with the number of cells it holds for."""
-    counted = Counter((key, *sides) for cell in cells for key, sides in changed_environment(cell).items())
-    lines = [
-        f"also changed: {key.replace('_', ' ')} {old} -> {new} (in {number} of {len(cells)} cells)"
-        for (key, old, new), number in counted.items()
-    ]
-    apart = sum(
-        difference.ratio is not None and not difference.paired for difference in map(difference_of, cells) if difference
-    )
-    if apart:
-        lines.append(
-            f"{apart} of {len(cells)} cells were not measured in turn with their baseline: what changed on the "
-            "machine in between looks like a difference; `edgebench profile --baseline` measures both in turn"
-        )
-    return lines
-
-
-def _line(cell: Pair, drop: Verdict) -> tuple[str, ...]:
-    old = to_row(cell.baseline) if cell.baseline else None
-    new = to_row(cell.candidate) if cell.candidate else None
-    difference = difference_of(cell)
-    ratio = difference.ratio if difference else None
-    shown = f"{ratio.value:.3f} ({ratio.low:.3f}-{ratio.high:.3f})" if ratio else ""
-    accuracy = [f"{row.top1:.3f}" if row and row.top1 is not None else "" for row in (old, new)]
-    return (
-        cell.name,
-        *(f"{row.latency_ms_median:.3f}" if row and row.latency_ms_median else "" for row in (old, new)),
-        shown,
-        (difference and difference.reason) or _verdict(cell, difference.word if difference else ""),
-        ", ".join(filter(None, (" to ".join(accuracy) if any(accuracy) else "", drop.short))),
-    )
-
-
-def _verdict(cell: Pair, word: str) -> str:
-    if cell.baseline is None or cell.candidate is None:
-        return "new" if cell.baseline is None else "missing in the candidate"
-    if not cell.complete:
-        return f"{cell.baseline.result.status} to {cell.candidate.result.status}"
-    return {"same": "no difference shown", "": unlike(cell, Basis.MACHINE)}.get(word, word)

@@ -59,7 +59,7 @@ def test_the_same_images_say_whether_it_dropped(compare, wrong, arguments, word)
 
 def test_the_table_says_it_too(compare):
     outcome = compare([evaluation(np.arange(30))], [evaluation(np.arange(100))])
-    assert "0.970 to 0.900," in outcome.output and "real drop" in outcome.output
+    assert "97.0% → 90.0%, real drop" in outcome.output
 
 
 def test_the_words_are_adjusted_over_the_cells_of_a_family(compare):

@@ -118,7 +118,7 @@ def test_what_else_changed_is_named(sides: Any, result: Any) -> None:
         for extra in (new, old)
     ]
     output = compare(*sides(*both)).output
-    assert "also changed: xnnpack partitions 1 -> 20 (in 1 of 1 cells)" in output
+    assert "also changed: xnnpack partitions 1 → 20 (in 1 of 1 cells)" in output
     assert "load" not in output
 
 
