@@ -16,6 +16,7 @@ from PIL import Image
 from tests.make import make_run, make_runs
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["EDGEBENCH_SILENCE"] = "3600"  # on a busy machine no command says more than on an idle one
 # A shell that starts the tests in its background has them ignore Ctrl-C, and so would every command they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -65,8 +65,8 @@ def print_comparison(cells: Sequence[Pair], lines: Sequence[Line], outcomes: Seq
     ]
     names = column("cell", [line.cell for line in lines], 0)
     found = lay_out(names, [one for one in columns if any(one.texts)], c.width)
-    for text in found.lines:
-        c.print(text, soft_wrap=True)
+    for line in found.lines:
+        c.print(line, soft_wrap=True)
     if found.left_out:
         c.print(Text(f"not shown for want of room: {', '.join(found.left_out)} (--json has all)"), soft_wrap=True)
     for text in ("", *changes(cells), *(_outcome(outcome) for outcome in outcomes), *_sum(outcomes)):

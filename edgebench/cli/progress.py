@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -13,7 +14,18 @@ from rich.console import Console
 
 from edgebench.units import duration
 
-SILENCE_SECONDS = 2.5
+VARIABLE = "EDGEBENCH_SILENCE"
+
+
+def _silence(text: str) -> float:
+    """Return the seconds that the user's environment allows; 2.5 where it says nothing, or nothing sensible."""
+    try:
+        return min(max(0.1, float(text)), 1e6)
+    except ValueError:
+        return 2.5
+
+
+SILENCE_SECONDS = _silence(os.environ.get(VARIABLE, ""))
 """Nothing is said for no longer than this while something goes on."""
 INSTANT_SECONDS = 0.02  # what takes less was found, not made, and says nothing of what is left
 RECENT = 20

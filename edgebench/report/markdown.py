@@ -14,12 +14,27 @@ from edgebench.report.recommendation import recommendation_lines
 from edgebench.report.section import Section
 from edgebench.units import one_line
 
+MOST_LINES = 24
+"""What a screen of a pull request holds beside its own heading."""
 SPECIAL = re.compile(r"([\\`*_\[\]|~#>])")
 
 
 def markdown_text(report: Report) -> str:
     """Return report.md. Names and messages are escaped: they neither format nor link nor break a table."""
     return "\n".join(_lines(report)) + "\n"
+
+
+def brief_text(report: Report) -> str:
+    """Return what fits one screen of a pull request: what to ship, and the tables folded."""
+    lines = [*_first(report)]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"- and {len(lines) - MOST_LINES} more lines in report.md"]
+    measured = sum(row.ok for row in report.rows)
+    lines += [f"\n<details><summary>{measured} measured, {len(report.rows) - measured} failed</summary>"]
+    for group in report.groups:
+        lines += _group(group)
+    failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
+    return "\n".join([*lines, *_bullets("Failed", failed), "\n</details>"]) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -43,6 +43,13 @@ def test_sweeps_are_counted_together_and_never_past_the_total() -> None:
         assert grown.finished < grown.total
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 2.5), ("30", 30.0), ("0", 0.1), ("soon", 2.5), ("nan", 0.1), ("inf", 1e6)]
+)
+def test_the_environment_says_how_long_a_silence_may_be(text: str, seconds: float) -> None:
+    assert progress._silence(text) == seconds
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5400, "1.5 h")])
 def test_durations_in_words(seconds: float, text: str) -> None:
     assert duration(seconds) == text
