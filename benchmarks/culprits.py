@@ -1,16 +1,22 @@
 """Does `explain` name the layer that int8 destroys? Nets whose function is kept while one layer is made the culprit.
 
     python -m benchmarks.culprits --count 100
+    python -m benchmarks.culprits --mixed 100 [--models DIR] [--only tflite]   about 15 s a net
 
 Behind ReLU one channel of a layer is multiplied by c and the next layer's weights for it are divided by c: nothing
 changes in real numbers, and that channel now sets the layer's scale. Prints, for each format, in how many nets the
 culprit stands first and among the first two by what is its own error, and the same for the ratio over whole tensors,
 which tools that print raw arrays rank by.
+
+With `--mixed` the nets are a trained one (`digits-logits` of benchmarks/nets.py) with a culprit made of it, where that
+takes int8 below 99 % of agreement with the float artifact. `mixed` is asked for at most 1 % of disagreement; printed is
+how many layers stay in float, and how many of the images that took no part keep the class of the float artifact.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import tempfile
 from pathlib import Path
@@ -21,80 +27,24 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import numpy.typing as npt
 import onnx
-import tensorflow as tf
-from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from edgebench.converters.quantize import tflite_static
+from edgebench.converters.base import Promise, Quantised
+from edgebench.converters.quantize import onnx as quantize_onnx
+from edgebench.converters.quantize import onnx_running, tflite_static
+from edgebench.converters.quantize import tflite as quantize_tflite
+from edgebench.demo import models as demo_models
 from edgebench.inspection import onnx as onnx_reader
 from edgebench.inspection import tflite as tflite_reader
 from edgebench.inspection.layers.measure import Layer, measure_layers
 
-SIZE, WIDTHS, CLASSES = 16, (16, 24, 24, 32, 32, 48), 10
 IMAGES, CALIBRATION = 8, 16
-Weights = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-
-
-def net(generator: np.random.Generator) -> Weights:
-    """Return weights (out, in, 3, 3) and biases of a chain of convolutions, and of the head last (classes, in)."""
-    layers: Weights = []
-    before = 3
-    for width in WIDTHS:
-        scale = np.sqrt(2 / (9 * before))
-        weights = (generator.normal(size=(width, before, 3, 3)) * scale).astype(np.float32)
-        layers.append((weights, (0.1 * generator.normal(size=width)).astype(np.float32)))
-        before = width
-    head = (generator.normal(size=(CLASSES, before)) / np.sqrt(before)).astype(np.float32)
-    return [*layers, (head, np.zeros(CLASSES, np.float32))]
-
-
-def spoil(layers: Weights, place: int, channel: int, factor: float) -> None:
-    """Make layer `place` the culprit: its `channel` times `factor`, taken back by the next layer."""
-    weights, bias = layers[place]
-    weights[channel] *= np.float32(factor)
-    bias[channel] *= np.float32(factor)
-    layers[place + 1][0][:, channel] /= np.float32(factor)
-
-
-def as_tflite(layers: Weights) -> bytes:
-    """Return the net as a float .tflite."""
-    constants = [(tf.constant(w.transpose(2, 3, 1, 0)), tf.constant(b)) for w, b in layers[:-1]]
-    head = tf.constant(layers[-1][0].T)
-
-    @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)])
-    def call(image: Any) -> Any:
-        for place, (weights, bias) in enumerate(constants):
-            image = tf.nn.relu(tf.nn.conv2d(image, weights, 2 if place == 2 else 1, "SAME") + bias)
-        return tf.linalg.matmul(tf.reduce_mean(image, (1, 2)), head)
-
-    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()]).convert())
-
-
-def as_onnx(layers: Weights, path: Path) -> None:
-    """Write the net as a float .onnx."""
-    nodes, stored, name = [], [], "image"
-    for place, (weights, bias) in enumerate(layers[:-1]):
-        stored += [numpy_helper.from_array(weights, f"w{place}"), numpy_helper.from_array(bias, f"b{place}")]
-        strides = [2, 2] if place == 2 else [1, 1]
-        nodes += [
-            helper.make_node("Conv", [name, f"w{place}", f"b{place}"], [f"conv{place}"], pads=[1] * 4, strides=strides),
-            helper.make_node("Relu", [f"conv{place}"], [f"relu{place}"]),
-        ]
-        name = f"relu{place}"
-    stored += [numpy_helper.from_array(layers[-1][0], "head"), numpy_helper.from_array(layers[-1][1], "head_bias")]
-    nodes += [
-        helper.make_node("GlobalAveragePool", [name], ["mean"]),
-        helper.make_node("Flatten", ["mean"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "head", "head_bias"], ["logits"], transB=1),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, SIZE, SIZE])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, CLASSES])],
-        stored,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+CALIBRATED, PROVED = 100, 1200
+ENOUGH, FEW = 0.99, 3
+FACTORS = 4.6, 7.0  # logarithms: 100 to 1100
+Floats = npt.NDArray[np.float32]
+Weights = Any
+"""`culprit_nets.Weights`: that module imports TensorFlow, which the processes that `mixed` starts need not."""
 
 
 class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library carries no types
@@ -111,7 +61,7 @@ class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library carrie
 
 def tflite_layers(layers: Weights, inputs: npt.NDArray[np.float32]) -> list[Layer]:
     """Quantise the net with the ranges' minimum and maximum and explain it."""
-    exact = as_tflite(layers)
+    exact = _nets().as_tflite(layers)
     seen = tflite_static.observe(exact, inputs[:CALIBRATION])
     ranges = {name: (float(found.low), float(found.high)) for name, found in seen.items()}
     found = tflite_static.build(exact, ranges)
@@ -124,7 +74,7 @@ def onnx_layers(layers: Weights, inputs: npt.NDArray[np.float32]) -> list[Layer]
     rows = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
     with tempfile.TemporaryDirectory() as folder:
         exact, found = Path(folder) / "exact.onnx", Path(folder) / "found.onnx"
-        as_onnx(layers, exact)
+        _nets().as_onnx(layers, exact)
         quantize_static(
             str(exact), str(found), Reader(rows[:CALIBRATION]), per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
@@ -145,25 +95,108 @@ def rank(layers: list[Layer], culprit: int, whole: bool = False) -> int:
     return ordered.index(of_format[culprit])
 
 
+def mend(kind: str, count: int, first: int, folder: Path) -> None:
+    """Let `mixed` mend `count` nets of one format; print a line for each, and how many it mended."""
+    good = few = broken = survived = 0
+    train, _, test, _ = demo_models.digits()
+    for seed in range(first, first + 100 * count):
+        if broken == count:
+            break
+        generator = np.random.default_rng(seed)
+        layers, strides, size = _nets().trained(folder)
+        place = int(generator.integers(len(strides)))
+        factor = float(np.exp(generator.uniform(*FACTORS)))
+        _nets().spoil(layers, place, int(generator.integers(len(layers[place][0]))), factor)
+        images = demo_models.resized(train, (size, size, 3)).astype(np.float32)[generator.permutation(len(train))]
+        unseen = demo_models.resized(test, (size, size, 3)).astype(np.float32)
+        if kind == "onnx":
+            images, unseen = (np.ascontiguousarray(rows.transpose(0, 3, 1, 2)) for rows in (images, unseen))
+        with tempfile.TemporaryDirectory() as name:
+            exact = Path(name) / f"exact.{kind}"
+            if kind == "tflite":
+                exact.write_bytes(_nets().as_tflite(layers, strides, size))
+            else:
+                _nets().as_onnx(layers, exact, strides, size)
+            before, after, made = mended(kind, exact, images, unseen)
+        if made is None:
+            survived += 1
+            continue
+        broken += 1
+        stayed = sum(note.startswith("in float: ") for note in made.notes)
+        (cost,) = [note for note in made.notes if "full evaluations" in note]
+        good += after >= ENOUGH
+        few += after >= ENOUGH and stayed <= FEW
+        print(
+            f"{kind} {seed}: layer {place} times {factor:.0f}: int8 agrees on {before:.1%}, mixed on {after:.1%} with "
+            f"{stayed} layers in float; {cost}",
+            flush=True,
+        )
+    print(
+        f"{kind}: at least {ENOUGH:.0%} agree in {good} of {broken} that int8 broke, with at most {FEW} layers in "
+        f"float in {few}; int8 survived {survived}"
+    )
+
+
+def mended(kind: str, exact: Path, images: Floats, unseen: Floats) -> tuple[float, float, Quantised | None]:
+    """Return the agreement with the float artifact on `unseen` of int8 and of mixed, and how the latter was made.
+
+    None where int8 agrees enough.
+    """
+    quantiser: Any = {"tflite": quantize_tflite, "onnx": quantize_onnx}[kind]
+    calibration, promise = images[:CALIBRATED], Promise(1 - ENOUGH, images[CALIBRATED : CALIBRATED + PROVED], None)
+    plain, mixed = (exact.with_stem(part) for part in ("plain", "mixed"))
+
+    def classes(file: Path) -> npt.NDArray[np.int64]:
+        if kind == "tflite":
+            return tflite_static.outputs(file.read_bytes(), unseen).argmax(1)
+        return onnx_running.outputs(onnx.load(file), unseen).argmax(1)
+
+    quantiser.quantise(exact, "int8", plain, calibration)
+    before = float(np.mean(classes(plain) == classes(exact)))
+    if before >= ENOUGH:
+        return before, before, None
+    made = quantiser.mixed(exact, mixed, calibration, promise)
+    return before, float(np.mean(classes(mixed) == classes(exact))), made
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="nets of each format")
-    count = parser.parse_args().count
+    parser.add_argument("--mixed", type=int, default=0, metavar="COUNT", help="let mixed mend so many nets instead")
+    parser.add_argument("--first", type=int, default=0, help="the first seed of --mixed, to run in pieces")
+    parser.add_argument("--models", type=Path, default=Path("build/nets"), help="folder to keep the trained net in")
+    parser.add_argument("--only", choices=["tflite", "onnx"], help="one format")
+    options = parser.parse_args()
+    for kind in ("tflite", "onnx") if options.mixed else ():
+        if options.only in (None, kind):
+            mend(kind, options.mixed, options.first, options.models)
+    if not options.mixed:
+        rank_all(options.count)
+
+
+def rank_all(count: int) -> None:
+    """Rank the culprits of `count` nets of each format and print how they stand."""
     for name, explained in (("tflite", tflite_layers), ("onnx", onnx_layers)):
         turns, whole = [], []
         for seed in range(count):
             generator = np.random.default_rng(seed)
-            layers = net(generator)
-            place = int(generator.integers(len(WIDTHS) - 1))
-            spoil(layers, place, int(generator.integers(WIDTHS[place])), float(np.exp(generator.uniform(3.4, 5.3))))
-            inputs = generator.normal(size=(CALIBRATION + IMAGES, SIZE, SIZE, 3)).astype(np.float32)
+            made = _nets()
+            layers = made.net(generator)
+            place = int(generator.integers(len(made.WIDTHS) - 1))
+            channel, factor = int(generator.integers(made.WIDTHS[place])), float(np.exp(generator.uniform(3.4, 5.3)))
+            made.spoil(layers, place, channel, factor)
+            inputs = generator.normal(size=(CALIBRATION + IMAGES, made.SIZE, made.SIZE, 3)).astype(np.float32)
             found = explained(layers, inputs)
             turns.append(rank(found, place))
             whole.append(rank(found, place, whole=True))
         first, two = (sum(turn < most for turn in turns) for most in (1, 2))
         plain = sum(turn < 2 for turn in whole)
         print(f"{name}: culprit first in {first}, among the first two in {two} of {count} (by whole tensors: {plain})")
+
+
+def _nets() -> Any:
+    return importlib.import_module("benchmarks.culprit_nets")
 
 
 if __name__ == "__main__":

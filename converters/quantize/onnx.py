@@ -23,9 +23,11 @@ from onnxconverter_common import float16
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edgebench.converters.base import ANY, TARGETS, Promise, Quantised
-from edgebench.converters.quantize import onnx_dynamic, onnx_static
-from edgebench.converters.quantize.choice import AUTO, PRODUCTS, choose
-from edgebench.converters.quantize.mixed import search
+from edgebench.converters.quantize import onnx_dynamic, onnx_graph
+from edgebench.converters.quantize.choice import choose
+from edgebench.converters.quantize.mixed import make as make_mixed
+from edgebench.converters.quantize.mixed.trials import Setting
+from edgebench.converters.quantize.plans import AUTO, EVERY, PRODUCTS
 from edgebench.errors import ConversionError
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm")
@@ -64,9 +66,11 @@ def quantise(
 def mixed(
     source: Path, path: Path, inputs: npt.NDArray[np.float32], promise: Promise, *, target: str = ANY
 ) -> Quantised:
-    """Write int8 with the fewest tensors in float that keep `promise`; see `mixed.search`."""
+    """Write int8 with the fewest tensors in float that keep `promise`; see `mixed.make`."""
     with prepared(source) as graph:
-        return search.mixed("onnx", graph, path, inputs, promise, safe=target == ANY)
+        scope = choose_scope(onnx_graph.load(str(graph)))
+        setting = Setting("onnx", str(graph), EVERY if scope == AUTO else scope, target == ANY)
+        return make_mixed.mixed(setting, path, inputs, promise)
 
 
 @contextlib.contextmanager
@@ -103,9 +107,9 @@ def _float16(prepared: Path, path: Path) -> Quantised:
 
 
 def _int8(prepared: Path, path: Path, inputs: npt.NDArray[np.float32], scope: str, target: str) -> Quantised:
-    model = onnx_static.load(str(prepared))
+    model = onnx_graph.load(str(prepared))
     safe = target == ANY
-    choice = choose(onnx_static.Graph(model, safe), inputs, choose_scope(model) if scope == AUTO else scope)
+    choice = choose(onnx_graph.Graph(model, safe), inputs, choose_scope(model) if scope == AUTO else scope)
     integer, floating = audit(choice.graph)
     words = f"{sum(integer.values())} operators in integers, {sum(floating.values())} in float"
     if floating:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
@@ -18,8 +16,8 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from edgebench.converters.quantize import safe_weights
-from edgebench.converters.quantize.choice import EVERY, units
-from edgebench.converters.quantize.onnx_running import outputs, run_session
+from edgebench.converters.quantize.onnx_running import run_session
+from edgebench.converters.quantize.plans import EVERY
 from edgebench.converters.quantize.ranges import Observed, Range
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
@@ -223,66 +221,3 @@ def _unrows(rows: npt.NDArray[np.int8], shape: tuple[int, ...], axis: int) -> np
 
 def _transposed(node: Any) -> bool:
     return node.op_type == "Gemm" and any(a.name == "transB" and a.i for a in node.attribute)
-
-
-def load(path: str) -> Any:
-    """Read a graph with its inferred shapes."""
-    return onnx.shape_inference.infer_shapes(onnx.load(path))
-
-
-class Graph:
-    """A prepared float .onnx as a `choice.Backend`; `safe` as in `build`."""
-
-    def __init__(self, model: Any, safe: bool = True) -> None:
-        self.model, self._safe = prepare(model), safe
-
-    def observe(self, inputs: npt.NDArray[np.float32]) -> dict[str, Observed]:
-        """Return what every activation was on `inputs`."""
-        return observe(self.model, inputs)
-
-    def build(self, ranges: Mapping[str, Range], scope: str, floating: Iterable[str] = ()) -> Any:
-        """Return the QDQ graph."""
-        return build(self.model, ranges, scope, floating, self._safe)
-
-    def corrected(
-        self, made: Any, inputs: npt.NDArray[np.float32], names: Iterable[str], reference: Mapping[str, Any]
-    ) -> Any:
-        """Return the graph with the named nodes' biases corrected."""
-        return correct_biases(made, inputs, names, reference)
-
-    def products(self) -> list[str]:
-        """Return the names of the convolutions and matrix products with a bias of their own."""
-        constants = {value.name for value in self.model.graph.initializer}
-        return [
-            node.name
-            for node in self.model.graph.node
-            if node.op_type in ("Conv", "Gemm") and len(node.input) == 3 and node.input[2] in constants
-        ]
-
-    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
-        """Return the float graph's means."""
-        return means(self.model, inputs, names)
-
-    def logits(self, made: Any | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the logits of a graph, of the float graph where it is None; unsafe weights are computed in float."""
-        return outputs(cut(self.model if made is None else made), inputs, optimise=made is None or self._safe)
-
-    def outputs(self, made: Any | None, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the outputs of a graph, of the float graph where it is None."""
-        return outputs(self.model if made is None else made, inputs, optimise=made is None or self._safe)
-
-    def units(self) -> dict[str, tuple[str, ...]]:
-        """Return every activation that is handed on, with the names of the operators that touch it, in order."""
-        constants = {value.name for value in self.model.graph.initializer}
-        return units(
-            (node.name, node.op_type in PASSING, [name for name in node.input if name not in constants], node.output)
-            for node in self.model.graph.node
-        )
-
-    def write(self, made: Any, path: Path) -> None:
-        """Write a graph."""
-        onnx.save(made, str(path))
-
-    def read(self, path: Path) -> Any:
-        """Read a graph that `write` wrote."""
-        return onnx.load(str(path))

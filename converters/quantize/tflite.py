@@ -21,8 +21,10 @@ from ai_edge_quantizer import qtyping, recipe_manager
 
 from edgebench.converters.base import ANY, TARGETS, Promise, Quantised
 from edgebench.converters.quantize import tflite_static
-from edgebench.converters.quantize.choice import AUTO, EVERY, PRODUCTS, choose
-from edgebench.converters.quantize.mixed import search
+from edgebench.converters.quantize.choice import choose
+from edgebench.converters.quantize.mixed import make as make_mixed
+from edgebench.converters.quantize.mixed.trials import Setting
+from edgebench.converters.quantize.plans import AUTO, EVERY, PRODUCTS
 from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph
 from edgebench.errors import ConversionError
 
@@ -107,8 +109,10 @@ def quantise(
 def mixed(
     source: Path, path: Path, inputs: npt.NDArray[np.float32], promise: Promise, *, target: str = ANY
 ) -> Quantised:
-    """Write int8 with the fewest tensors in float that keep `promise` (`mixed.search`). `target` as in `quantise`."""
-    return search.mixed("tflite", source, path, inputs, promise, safe=target == ANY)
+    """Write int8 with the fewest tensors in float that keep `promise` (`mixed.make`). `target` as in `quantise`."""
+    scope = choose_scope(source.read_bytes())
+    setting = Setting("tflite", str(source), EVERY if scope == AUTO else scope, target == ANY)
+    return make_mixed.mixed(setting, path, inputs, promise)
 
 
 def input_shape(source: Path) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
-from edgebench.converters.quantize.choice import EVERY
+from edgebench.converters.quantize.plans import EVERY
 from edgebench.errors import ConversionError
 
 MIN_SCALE = 1e-8

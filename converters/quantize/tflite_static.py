@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
-from edgebench.converters.quantize.choice import units
 from edgebench.converters.quantize.ranges import Observed, Range
+from edgebench.converters.quantize.tflite_fed import fed
 from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph, static_rules, wide_enough
+from edgebench.converters.quantize.units import Units, units
 from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 
@@ -58,17 +59,25 @@ def build(
     return apply_rules(content, rules, found)
 
 
-def outputs(content: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the first output (n, ..) as real numbers, one image at a time, with the runtime's own fast kernels."""
-    interpreter = Interpreter(model_content=content, num_threads=2)
+def opened(content: bytes, threads: int = 2) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Load a graph with the runtime's own fast kernels: one input (..) -> the first output (1, ..) as real numbers."""
+    interpreter = Interpreter(model_content=content, num_threads=threads)
     interpreter.allocate_tensors()
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    rows = []
-    for row in inputs:
-        interpreter.set_tensor(source["index"], to_input(row[None], spec(source)))
+    taken, given = spec(source), spec(target)
+
+    def run(row: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        interpreter.set_tensor(source["index"], to_input(row[None], taken))
         interpreter.invoke()
-        rows.append(to_real(interpreter.get_tensor(target["index"]), spec(target)))
-    return np.concatenate(rows)
+        found: npt.NDArray[np.float32] = to_real(interpreter.get_tensor(target["index"]), given)
+        return found
+
+    return run
+
+
+def outputs(content: bytes, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the first output (n, ..) as real numbers, one image at a time."""
+    return np.concatenate([*map(opened(content), inputs)])
 
 
 def cut(content: bytes) -> bytes:
@@ -182,7 +191,7 @@ def _kind(model: Any, operator: Any) -> str:
 
 
 class Graph:
-    """A float .tflite as a `choice.Backend`."""
+    """A float .tflite as a `plans.Backend`."""
 
     def __init__(self, content: bytes, bits: int = 8) -> None:
         self._content, self._bits = content, bits
@@ -218,7 +227,22 @@ class Graph:
         """Return the outputs of a graph, of the float graph where it is None."""
         return outputs(self._content if made is None else made, inputs)
 
-    def units(self) -> dict[str, tuple[str, ...]]:
+    def opened(self, made: bytes) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+        """Load a graph to be timed, one thread: one input -> its output."""
+        return opened(made, threads=1)
+
+    def tensors(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the values (n, ..) of named activations of the float graph on `inputs`."""
+        graph = read_graph(self._content).subgraphs[0]
+        places = {tensor.name.decode(errors="replace"): index for index, tensor in enumerate(graph.tensors)}
+        rows = [[run.get_tensor(places[name]) for name in names] for run in _runs(self._content, inputs)]
+        return {name: np.stack(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+
+    def fed(self, name: str) -> Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+        """Return a function of one input and of one activation's values in it: the float graph's logits from there."""
+        return fed(cut(self._content), name)
+
+    def units(self) -> Units:
         """Return every activation that is handed on, with the outputs of the operators that touch it, in order."""
         model = read_graph(self._content)
         graph = model.subgraphs[0]

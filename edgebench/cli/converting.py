@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edgebench.cli.progress import Heartbeat, Tally
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
 from edgebench.records import OK, Artifact
+from edgebench.variants import MIXED
 
 
 class ConversionDisplay:
@@ -70,14 +71,17 @@ class ConversionDisplay:
 
 
 def summary(artifact: Artifact, cached: bool) -> str:
-    """Return one line about a variant."""
+    """Return a line about a variant, and what `mixed` found in further ones."""
     head = f"{artifact.model}  {artifact.variant:<18}"
     if artifact.status != OK:
         return f"{head}{artifact.status}: {artifact.reason}"
     parity = "exact" if artifact.parity_db is None else f"{artifact.parity_db:.1f} dB"
     when = "unchanged" if cached else f"{artifact.seconds:.1f} s"
     worse = "  further from the source model than zeros would be" if (artifact.parity_db or 0) < 0 else ""
-    return f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}{worse}"
+    line = f"{head}{_size(artifact.size_bytes):>9}  {parity:>9}  {when}{worse}"
+    # the trade-off of `mixed`, and what it cost to find
+    more = (artifact.recipe, *artifact.notes) if artifact.precision == MIXED else ()
+    return "\n  ".join((line, *more))
 
 
 def _size(count: int) -> str:

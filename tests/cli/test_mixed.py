@@ -29,5 +29,10 @@ def test_both_formats_keep_a_promise(edgebench, small_keras: Path, photos: Path,
     for kind in ("onnx", "tflite"):
         manifest = json.loads((tmp_path / "artifacts" / "small" / f"small-mixed.{kind}.json").read_text())
         assert manifest["precision"] == "mixed" and manifest["recipe"].startswith("int8 but for ")
-        assert manifest["notes"][0].startswith("the drop of top-1 is below ")
-        assert any(note.startswith("0 tensors in float: ") for note in manifest["notes"])
+        assert manifest["notes"][0].startswith("the drop of top-1 is ")
+        assert any(note.startswith("0 layers in float: ") for note in manifest["notes"])
+        assert all(line in done.stderr for line in (manifest["recipe"], *manifest["notes"]))
+    short = edgebench(*common, "--to", "tflite:mixed", "--max-drop", "0.5%")
+    assert short.returncode == 1
+    assert "a limit of 0.50% cannot be proved on 60 images: at least 5" in short.stderr
+    assert "Give more with --data, raise --max-drop, or ship tflite:float16" in short.stderr

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("onnxconverter_common")
 from edgebench.converters.base import Promise
-from edgebench.converters.quantize.mixed.proof import images_needed, upper_bound
-from edgebench.converters.quantize.mixed.search import mixed
+from edgebench.converters.quantize.mixed.make import mixed
+from edgebench.converters.quantize.mixed.proof import changed, images_needed
+from edgebench.converters.quantize.mixed.trials import Setting
 from edgebench.errors import ConversionError
 from edgebench.measures.accuracy import sqnr_db
 from tests.converters.test_quantise_onnx import run
@@ -22,26 +23,34 @@ def pixels(count: int, seed: int) -> np.ndarray:
     return coarse(count, 16, seed=seed).transpose(0, 3, 1, 2).astype(np.float32)
 
 
+def onnx(path: Path) -> Setting:
+    return Setting("onnx", str(path), "every")
+
+
 def test_the_culprit_stays_in_float(tmp_path: Path) -> None:
-    plain = onnx_models.centred(onnx_models.convolutional(tmp_path / "plain.onnx"), pixels(60, 6))
+    plain = onnx_models.centred(onnx_models.convolutional(tmp_path / "plain.onnx", classes=3, seed=1), pixels(60, 6))
     tensor = culprits.onnx_culprit(plain, tmp_path / "culprit.onnx", "w1,b1", "w2", 200.0, [3])
     promise = Promise(0.02, pixels(200, 5), None)
     reference = run(tmp_path / "culprit.onnx", promise.inputs)
     assert sqnr_db(reference, run(plain, promise.inputs)) > 100  # the function is kept
-    made = mixed("onnx", tmp_path / "culprit.onnx", tmp_path / "mixed.onnx", pixels(60, 6), promise)
+    made = mixed(onnx(tmp_path / "culprit.onnx"), tmp_path / "mixed.onnx", pixels(60, 6), promise)
     outputs = run(tmp_path / "mixed.onnx", promise.inputs)
     assert np.mean(outputs.argmax(1) == reference.argmax(1)) >= 0.99
-    (named,) = [note for note in made.notes if note.startswith("in float: ")]
-    assert tensor in named
-    assert made.notes[0].startswith("the disagreement with the float graph is below")
-    first = next(note for note in made.notes if note.startswith("0 tensors in float"))
-    assert float(first.split(": ")[1].split(" dB")[0]) < 15
+    kept = [note for note in made.notes if note.startswith("in float: ")]
+    assert len(kept) <= 3 and made.recipe.startswith(f"int8 but for {len(kept)} layers in float (")
+    assert any(f"in float: {tensor} (rounding it alone leaves the logits " in note for note in kept)
+    assert made.notes[0].startswith("the disagreement with the float graph is 0.00% and below 1.83% ")
+    first = next(note for note in made.notes if note.startswith("0 layers in float"))
+    assert float(first.split(" dB")[0].split(", ")[-1]) < 15
+    assert sum(note.endswith(" <- this file") for note in made.notes) == 1
+    (cost,) = [note for note in made.notes if "full evaluations" in note]
+    assert int(cost.split()[0]) <= 12 and " of at most 12: " in cost
 
 
 def test_too_few_images_are_said(tmp_path: Path) -> None:
     plain = onnx_models.convolutional(tmp_path / "plain.onnx")
     with pytest.raises(ConversionError, match=r"0.50% cannot be proved on 50 images: at least 5\d\d .*onnx:float16"):
-        mixed("onnx", plain, tmp_path / "m.onnx", pixels(12, 0), Promise(0.005, pixels(50, 1), np.zeros(50, np.int64)))
+        mixed(onnx(plain), tmp_path / "m.onnx", pixels(12, 0), Promise(0.005, pixels(50, 1), np.zeros(50, np.int64)))
     assert not (tmp_path / "m.onnx").exists()
 
 
@@ -49,11 +58,11 @@ def test_bounds_are_the_published_ones() -> None:
     reference = np.eye(2, dtype=np.float32)[np.zeros(100, int)]
     outputs = reference.copy()
     outputs[:3] = outputs[:3, ::-1]
-    assert upper_bound(outputs, reference, None) == pytest.approx(0.08518, abs=1e-5)  # Clopper and Pearson, 3 of 100
+    assert changed(outputs, reference, None).bound == pytest.approx(0.08518, abs=1e-5)  # Clopper and Pearson, 3 of 100
     labels = np.zeros(100, np.int64)
     p, q, n = 4 / 102, 1 / 102, 102
     expected = (p - q) + 1.9599640 * np.sqrt((p + q - (p - q) ** 2) / n)
-    assert upper_bound(outputs, reference, labels) == pytest.approx(expected)
+    assert changed(outputs, reference, labels).bound == pytest.approx(expected)
     assert images_needed(0.05, labelled=False) == 72  # 1 - 0.025 ** (1 / 72) = 0.0499
 
 
@@ -68,5 +77,5 @@ def test_the_promise_is_rarely_broken(won: float) -> None:
         right = np.eye(2, dtype=np.float32)
         reference = right[np.where(gained, 1, 0)]
         outputs = right[np.where(lost, 1, 0)]
-        accepted += upper_bound(outputs, reference, labels) <= 0.005
+        accepted += changed(outputs, reference, labels).bound <= 0.005
     assert accepted <= 50

@@ -74,12 +74,12 @@ def test_onnx_agrees_with_float(small: Path, inputs: np.ndarray, precision: str,
 def test_int8_ranges_are_the_true_ones(small: Path, inputs: np.ndarray) -> None:
     """An average over images would clip the one white image among black ones."""
     from edgebench.converters.quantize import tflite_static
-    from edgebench.converters.quantize.choice import Plan, make
+    from edgebench.converters.quantize.plans import Maker, Plan
 
     calibration = np.zeros_like(inputs[:50])
     calibration[7] = 255
     graph = tflite_static.Graph((small / "small-float32.tflite").read_bytes())
-    made = make(graph, Plan(), graph.observe(calibration), calibration)
+    made = Maker(graph, calibration).make(Plan())
     from ai_edge_litert.interpreter import Interpreter
 
     scale, zero = Interpreter(model_content=made).get_input_details()[0]["quantization"]
@@ -90,15 +90,14 @@ def test_biases_take_back_the_mean_error(small: Path, inputs: np.ndarray) -> Non
     from ai_edge_litert.tools import flatbuffer_utils as flatbuffers
 
     from edgebench.converters.quantize import tflite_static
-    from edgebench.converters.quantize.choice import Plan, make
+    from edgebench.converters.quantize.plans import Maker, Plan
 
     content = (small / "small-float32.tflite").read_bytes()
     graph = tflite_static.Graph(content)
     some = inputs[:60]
-    seen = graph.observe(some)
     expected = graph.logits(None, some).mean(axis=0)
     errors = [
-        np.abs(graph.logits(make(graph, Plan(biases=biases), seen, some), some).mean(axis=0) - expected).max()
+        np.abs(graph.logits(Maker(graph, some).make(Plan(biases=biases)), some).mean(axis=0) - expected).max()
         for biases in ("none", "last", "all")
     ]
     assert max(errors[1:]) < errors[0] / 2

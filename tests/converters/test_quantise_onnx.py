@@ -14,7 +14,7 @@ import onnxruntime
 from onnx import helper
 
 from edgebench.converters.quantize import onnx as quantize_onnx
-from edgebench.converters.quantize import onnx_static, safe_weights
+from edgebench.converters.quantize import onnx_graph, onnx_static, safe_weights
 from edgebench.converters.quantize.choice import choose
 from edgebench.errors import ConversionError
 from edgebench.measures.accuracy import sqnr_db
@@ -152,7 +152,7 @@ def test_the_target_decides_how_weights_are_stored(
 
 
 def test_every_way_is_tried_and_the_best_is_kept(source: Path, inputs: np.ndarray) -> None:
-    choice = choose(onnx_static.Graph(onnx_static.load(str(source))), inputs)
+    choice = choose(onnx_graph.Graph(onnx_graph.load(str(source))), inputs)
     ratios = {
         name: float(ratio)
         for name, _, ratio in (part.rpartition(" ") for part in choice.notes[0].partition(": ")[2].split(", "))
@@ -163,7 +163,7 @@ def test_every_way_is_tried_and_the_best_is_kept(source: Path, inputs: np.ndarra
 
 
 def test_fewer_than_eight_images_are_not_split(source: Path, inputs: np.ndarray) -> None:
-    choice = choose(onnx_static.Graph(onnx_static.load(str(source))), inputs[:7])
+    choice = choose(onnx_graph.Graph(onnx_graph.load(str(source))), inputs[:7])
     assert choice.notes == () and choice.plan.ranges == "minimum and maximum"
 
 
