@@ -11,15 +11,15 @@ from edgebench.records import Perturbation, Preprocessing, Record, Source
 
 @dataclass(frozen=True)
 class Conversion(Record):
-    """Make these variants of a source model in `folder`. `preprocessing` None: the model brings its own."""
+    """Make the float32 graphs of these formats in `folder`. `preprocessing` None: the model brings its own.
+
+    Nothing to make is a request too: the source model is loaded, and run for the reference.
+    """
 
     source: Source
     preprocessing: Preprocessing | None
-    variants: tuple[str, ...]
+    formats: tuple[str, ...]
     folder: Path
-    float_graphs: tuple[tuple[str, Path], ...] = ()  # formats whose float graph is there already
-    target: str = ANY
-    max_drop: float = 0.0  # what `mixed` must prove; a share in 0..1
     imports: tuple[Path, ...] = ()  # the user's own code, which is run before the source model is loaded
 
 
@@ -69,6 +69,20 @@ class NamedImages(Record):
 
 
 @dataclass(frozen=True)
+class Quantisation(Record):
+    """Make these variants, all of one format, in `folder` from the float32 graph `source`."""
+
+    source: Path
+    variants: tuple[str, ...]
+    folder: Path
+    preprocessing: Preprocessing
+    images: NamedImages
+    output_kind: str = ""
+    target: str = ANY
+    max_drop: float = 0.0  # what `mixed` must prove; a share in 0..1
+
+
+@dataclass(frozen=True)
 class Started(Record):
     """A variant is being made."""
 
@@ -87,17 +101,6 @@ class Converted(Record):
 
 
 @dataclass(frozen=True)
-class FloatMade(Record):
-    """The float graph that a quantised variant is made from lies at `path`; nobody asked for it itself.
-
-    The host tests it like any other: nothing right is made from a wrong one.
-    """
-
-    variant: str
-    path: Path
-
-
-@dataclass(frozen=True)
 class Failed(Record):
     """A variant cannot be made; the others go on."""
 
@@ -113,5 +116,5 @@ class ReferenceMade(Record):
     path: Path
 
 
-Event = Loaded | Started | FloatMade | Converted | Failed | ReferenceMade
-EVENTS: tuple[type[Event], ...] = (Loaded, Started, FloatMade, Converted, Failed, ReferenceMade)
+Event = Loaded | Started | Converted | Failed | ReferenceMade
+EVENTS: tuple[type[Event], ...] = (Loaded, Started, Converted, Failed, ReferenceMade)

@@ -7,158 +7,77 @@ decoded for the size that the model turned out to have.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from edgebench import registry
 from edgebench.converters import user_code
-from edgebench.converters.base import ANY, Converter, Promise, Quantised, Quantiser, SourceModel
+from edgebench.converters.base import Converter, Quantised, SourceModel
+from edgebench.converters.making import make
 from edgebench.converters.protocol import (
     REQUESTS,
     Conversion,
-    Converted,
-    Failed,
-    FloatMade,
     Loaded,
     NamedImages,
     Prediction,
     ReferenceMade,
     Request,
-    Started,
 )
-from edgebench.errors import ConversionError, EdgebenchError, MissingExtraError
+from edgebench.errors import ConversionError, MissingExtraError
 from edgebench.files import atomic_path
 from edgebench.images.perturbations import perturb
 from edgebench.lifeline import die_with_parent
 from edgebench.messages import Host, from_line, serve
-from edgebench.records import INDEPENDENT
-from edgebench.runner.preprocess import guess_layout, normalise
-from edgebench.variants import FLOAT, MIXED, is_calibrated, parts
+from edgebench.variants import FLOAT
 
 PIECE = 128  # perturbed images in memory at once
 
 
 class Worker:
-    """One source model on its way to the requested variants. One float graph a format, every precision from it."""
+    """One source model on its way to the float32 graph of each format; `quantize.worker` goes on from there."""
 
     def __init__(self, request: Conversion, module: Converter, model: SourceModel, host: Host) -> None:
         self._request, self._module, self._model, self._host = request, module, model, host
-        self._floats = dict(request.float_graphs)
-        self._failures: dict[str, str] = {}
-        self._images: NamedImages | None = None
-        self._has_reference = False
 
     def convert(self) -> None:
-        """Make every requested variant; what fails costs that variant only."""
+        """Make the float32 graph of every requested format, and the reference beside the first one.
+
+        What fails costs that format only.
+        """
         model, tell = self._model, self._host.tell
         size = (model.height, model.width, model.channels)
         about = (model.classes, model.labels, model.parameters, model.preprocessing, model.notes, model.output_kind)
         tell(Loaded(size, *about))
-        for variant in self._request.variants:
-            tell(Started(variant))
-            start = time.perf_counter()
-            try:
-                path, made = self._make(variant)
-            except EdgebenchError as error:
-                tell(Failed(variant, str(error), time.perf_counter() - start))
-            except MemoryError:
-                reason = "the conversion needs more memory than there is"
-                tell(Failed(variant, reason, time.perf_counter() - start))
-            except Exception as error:  # noqa: BLE001 (frameworks raise anything; it costs this variant)
-                reason = f"{type(error).__name__}: {_one_line(error)}"
-                tell(Failed(variant, reason, time.perf_counter() - start))
-            else:
-                tell(Converted(variant, path, made.recipe, made.notes, time.perf_counter() - start))
+        has_reference = False
+        for kind in self._request.formats:
+            make(f"{kind}:{FLOAT}", lambda kind=kind: (self._write(kind), Quantised("")), tell)  # type: ignore[misc]
+            if not has_reference:
+                self._answer_reference()
+            has_reference = True
+        if not has_reference:
             self._answer_reference()
 
-    def _make(self, variant: str) -> tuple[Path, Quantised]:
-        kind, precision = parts(variant)
-        source = self._float(kind)
-        if precision == FLOAT:
-            return source, Quantised("")
-        chosen = registry.formats()[kind]
-        path = self._request.folder / f"{precision}{chosen.suffix}"
-        quantiser: Quantiser = importlib.import_module(chosen.quantiser)
-        inputs = self._calibration(precision, quantiser.input_shape(source))
-        target = self._request.target
-        options = {} if target == ANY else {"target": target}
-        if precision == MIXED:
-            assert inputs is not None
-            return path, quantiser.mixed(source, path, inputs, self._promise(quantiser.input_shape(source)), **options)
-        return path, quantiser.quantise(source, precision, path, inputs, **options)
-
-    def _float(self, kind: str) -> Path:
-        """Return the float32 graph of a format, made once; a failure is remembered, not repeated."""
-        if kind in self._failures:
-            raise ConversionError(f"there is no {FLOAT} graph to start from: {self._failures[kind]}")
-        if kind not in self._floats:
-            path = self._request.folder / f"{FLOAT}{registry.formats()[kind].suffix}"
-            try:
-                write = getattr(self._module, f"to_{kind}", None)
-                if write is None:
-                    raise ConversionError(f"the converter {self._model.source.converter} makes no {kind}")
-                write(self._model, path)
-            except Exception as error:
-                self._failures[kind] = _one_line(error)
-                raise
-            self._floats[kind] = path
-            if f"{kind}:{FLOAT}" not in self._request.variants:
-                self._host.tell(FloatMade(f"{kind}:{FLOAT}", path))
-        return self._floats[kind]
-
-    def _calibration(self, precision: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
-        """Return preprocessed calibration inputs in the graph's layout, None for precisions without calibration."""
-        if not is_calibrated(precision):
-            return None
-        path = self._named_images().calibration
-        if path is None:
-            raise ConversionError(f"{precision} needs images to calibrate on: give --data")
-        images = np.load(path, allow_pickle=False)
-        return np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
-
-    def _promise(self, shape: tuple[int, ...]) -> Promise:
-        """Return what `mixed` must prove, and the images to prove it on."""
-        if self._model.output_kind in INDEPENDENT:
-            raise ConversionError(
-                "mixed proves a limit for the first choice, and each output of this model is a label of its own: "
-                "choose another precision"
-            )
-        named = self._named_images()
-        if named.proof is None:
-            raise ConversionError("mixed needs images other than those it is calibrated on: give more --data")
-        images = np.load(named.proof, allow_pickle=False)
-        labels = np.asarray(named.proof_labels, np.int64)
-        inputs = np.asarray(normalise(images, self._model.preprocessing, guess_layout(shape)), np.float32)
-        return Promise(self._request.max_drop, inputs, labels if len(labels) and labels.min() >= 0 else None)
-
-    def _named_images(self) -> NamedImages:
-        """Wait, once, for the host to name the images."""
-        if self._images is None:
-            self._images = self._host.hear(NamedImages)
-        if self._images is None:
-            raise ConversionError("the host is gone")
-        return self._images
+    def _write(self, kind: str) -> Path:
+        path = self._request.folder / f"{FLOAT}{registry.formats()[kind].suffix}"
+        write = getattr(self._module, f"to_{kind}", None)
+        if write is None:
+            raise ConversionError(f"the converter {self._model.source.converter} makes no {kind}")
+        write(self._model, path)
+        return path
 
     def _answer_reference(self) -> None:
-        """Run the source model on the gate's images, once, as soon as there is something to hold against it."""
-        if self._has_reference:
-            return
-        self._has_reference = True
+        """Run the source model on the gate's images."""
+        named = self._host.hear(NamedImages)
+        if named is None:
+            raise ConversionError("the host is gone")
         path = self._request.folder / "reference.npy"
-        _predict(self._module, self._model, self._named_images().parity, path)
+        _predict(self._module, self._model, named.parity, path)
         self._host.tell(ReferenceMade(path))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def _predict(module: Converter, model: SourceModel, images: Path, out: Path) -> None:

@@ -19,7 +19,8 @@ ODD = Path(os.fsdecode(b"/tmp/caf\xe9 100%41/a\nb"))
 SOURCE = Source("keras", "/m.keras", "ab", (("input_size", "8x8"),))
 RULE = Preprocessing("none", mean=(0.5, 0.5), resize=(8,))
 MESSAGES = [
-    protocol.Conversion(SOURCE, RULE, ("onnx:int8", "tflite:float32"), ODD, (("onnx", ODD / "x.onnx"),), "arm", 0.01),
+    protocol.Conversion(SOURCE, RULE, ("onnx", "tflite"), ODD, (ODD / "layers.py",)),
+    protocol.Quantisation(ODD, ("onnx:int8",), ODD, RULE, protocol.NamedImages(ODD, ODD), "logits", "arm", 0.01),
     protocol.Conversion(SOURCE, None, (), ODD),
     protocol.Prediction(SOURCE, RULE, ODD, None, ((Perturbation("noise", 0.5, 3), ODD),)),
     protocol.Loaded((8, 9, 3), 2, ("cat", "chien \u00e9"), 12, RULE, ("a note",)),
@@ -46,7 +47,7 @@ def test_a_message_comes_out_as_it_went_in(message):
 
 def test_every_message_of_a_protocol_is_tried():
     tried = {type(message) for message in MESSAGES}
-    assert {*protocol.REQUESTS, *protocol.EVENTS, protocol.NamedImages} <= tried
+    assert {*protocol.REQUESTS, *protocol.EVENTS, protocol.NamedImages, protocol.Quantisation} <= tried
 
 
 def test_not_a_number_stays_one():

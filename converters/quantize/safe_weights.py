@@ -9,6 +9,8 @@ Seven bits for all weights (`reduce_range`) hold the same promise and lose one b
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,14 +18,29 @@ PAIR = 128
 MOST = 127
 STEPS = 17
 
+REMEMBERED = 1000
+"""Layers whose integers are kept: a quarter of a model's size."""
+
 Real = npt.NDArray[np.float64]
+_known: dict[tuple[str, tuple[int, ...], bool], tuple[npt.NDArray[np.int8], Real]] = {}
 
 
 def quantise_channels(rows: npt.NDArray[np.float32], safe: bool = True) -> tuple[npt.NDArray[np.int8], Real]:
     """Return integers and scales for `rows` (output channels, inputs in the kernel's order): row = integer * scale.
 
-    With `safe` no two neighbours saturate; each channel's scale is the one of least squared error under that rule.
+    With `safe` no two neighbours saturate; each channel's scale is the one of least squared error under that rule. The
+    search for it is remembered: every trial of other ranges wants the same weights.
     """
+    key = hashlib.sha256(rows.tobytes()).hexdigest(), rows.shape, safe
+    if key not in _known:
+        _known[key] = _quantise(rows, safe)
+        if len(_known) > REMEMBERED:
+            del _known[next(iter(_known))]
+    integers, scales = _known[key]
+    return integers.copy(), scales.copy()
+
+
+def _quantise(rows: npt.NDArray[np.float32], safe: bool) -> tuple[npt.NDArray[np.int8], Real]:
     real = np.asarray(rows, np.float64)
     plain = np.maximum(np.abs(real).max(axis=1), 1e-12) / MOST
     if not safe:
@@ -48,11 +65,18 @@ def _largest_pair(real: Real) -> Real:
 
 
 def _within(rounded: Real) -> Real:
-    """Return integers whose pairs of one sign sum to PAIR at most: the excess comes off both."""
-    width = rounded.shape[1]
-    pairs = np.pad(rounded, ((0, 0), (0, width % 2))).reshape(len(rounded), -1, 2)
-    excess = np.maximum(np.abs(pairs.sum(axis=2)) - PAIR, 0) * (np.prod(np.sign(pairs), axis=2) > 0)
-    most = np.argmax(np.abs(pairs), axis=2)
-    taken = np.where(np.arange(2) == most[..., None], np.ceil(excess / 2)[..., None], np.floor(excess / 2)[..., None])
-    within: Real = (pairs - np.sign(pairs) * taken).reshape(len(rounded), -1)[:, :width]
-    return within
+    """Return integers whose pairs of one sign sum to PAIR at most: the excess comes off both, the larger first.
+
+    Changes `rounded` in place.
+    """
+    width = rounded.shape[1] // 2 * 2  # a last one without neighbour cannot overflow
+    left, right = rounded[:, 0:width:2], rounded[:, 1:width:2]
+    excess = np.abs(left + right) - PAIR
+    places = np.nonzero((excess > 0) & (left * right > 0))
+    if len(places[0]):
+        first, second, over = left[places], right[places], excess[places]
+        more, less = np.ceil(over / 2), np.floor(over / 2)
+        larger = np.abs(first) >= np.abs(second)
+        left[places] = first - np.sign(first) * np.where(larger, more, less)
+        right[places] = second - np.sign(second) * np.where(larger, less, more)
+    return rounded

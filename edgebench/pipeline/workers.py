@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Generic, TypeVar
@@ -16,7 +18,9 @@ from edgebench.errors import ConversionError, UsageError
 from edgebench.lifeline import with_parent
 from edgebench.messages import Done, Refused, from_line, to_line
 
-MODULE = "edgebench.converters.worker"
+CONVERTER = "edgebench.converters.worker"
+QUANTISER = "edgebench.converters.quantize.worker"
+MEMORY = ": something killed it, most often the system does, for want of memory"
 E = TypeVar("E")
 
 
@@ -34,6 +38,7 @@ class WorkerProcess(Generic[E]):
         self._request.write_text(to_line(request), encoding="utf-8")
         self._stderr: IO[bytes]
         self._process: subprocess.Popen[bytes]
+        self._killed = threading.Event()
 
     def __enter__(self) -> WorkerProcess[E]:
         self._stderr = tempfile.TemporaryFile()
@@ -47,6 +52,8 @@ class WorkerProcess(Generic[E]):
             env=with_parent(TF_CPP_MIN_LOG_LEVEL="3", PYTHONUNBUFFERED="1", TMPDIR=str(temporary.absolute())),
             start_new_session=True,
         )
+        if self._killed.is_set():
+            self._process.kill()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -57,6 +64,13 @@ class WorkerProcess(Generic[E]):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def kill(self) -> None:
+        """End it, now or as soon as it starts; from any thread."""
+        self._killed.set()
+        if hasattr(self, "_process"):
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     def tell(self, answer: object) -> None:
         """Send one line; a worker that is gone is noticed by `events`."""
@@ -78,12 +92,18 @@ class WorkerProcess(Generic[E]):
             yield event
         code = self._process.wait()
         if code < 0:
-            raise WorkerDied(f"{self._noun} died of {signal_name(-code)}")
+            why = MEMORY if code == -signal.SIGKILL else ""
+            raise WorkerDied(f"{self._noun} died of {signal_name(-code)}{why}")
         self._stderr.seek(0)
         lines = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
         raise WorkerDied(f"{self._noun} ended with exit code {code}: {lines[-1] if lines else 'no message'}")
 
 
 def converter(request: protocol.Request, folder: Path) -> WorkerProcess[protocol.Event]:
-    """Return the converters' worker, not started yet, with what it is asked."""
-    return WorkerProcess(request, folder, MODULE, protocol.EVENTS, "the converter")
+    """Return the worker that has the source model, not started yet, with what it is asked."""
+    return WorkerProcess(request, folder, CONVERTER, protocol.EVENTS, "the converter")
+
+
+def quantiser(request: protocol.Quantisation, folder: Path) -> WorkerProcess[protocol.Event]:
+    """Return a worker that makes precisions of one float32 graph, not started yet."""
+    return WorkerProcess(request, folder, QUANTISER, protocol.EVENTS, "the quantiser")

@@ -53,7 +53,7 @@ def ordered(tmp_path, monkeypatch):
 
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setattr(workers, "MODULE", "stub_worker")
+    monkeypatch.setattr(workers, "CONVERTER", "stub_worker")
     return make
 
 
