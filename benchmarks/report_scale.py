@@ -5,7 +5,7 @@ Ten models in ten variants on as many devices as it takes, each cell with a memo
 processor and by the clock, the highest memory of the process, the sizes of what it wrote; then, where Chromium and its
 driver are installed, the first paint, and how long sorting, filtering and a search take until the next frame is drawn.
 
-    python benchmarks/report_scale.py --results 10000 --folder /tmp/scale
+    python -m benchmarks.report_scale --results 10000 --folder /tmp/scale
 """
 
 from __future__ import annotations
