@@ -89,4 +89,6 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 def one_line(text: str) -> str:
     """Return untrusted text as one printable line: control characters, escape sequences' too, become spaces."""
+    if text.isprintable() and "  " not in text and text == text.strip():
+        return text  # as most texts are
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

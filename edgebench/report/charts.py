@@ -14,8 +14,10 @@ from edgebench.report.versus import model_charts
 
 MOST_GROUPS = 8
 """More sets of conditions are not drawn one by one: the page's overview compares them."""
-MOST_PANELS, MANY_ROWS, FEWER_PANELS = 24, 1000, 9
-"""More pictures of one title nobody looks at; where there are many rows, fewer of each model and device."""
+MOST_PANELS = 24
+"""More pictures of one title nobody looks at."""
+MANY_ROWS, FEWER_GROUPS, FEWER_PANELS = 300, 2, 10
+"""Of a report of many rows the page is its table and its overview: fewer pictures, so that it opens at once."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def charts(report: Report) -> Drawn:
     """Draw what there is to draw."""
     ranked = [group for group in report.groups if group.ranked]
     several = len(report.groups) > 1
-    drawn = ranked[:MOST_GROUPS]
+    drawn = ranked[: MOST_GROUPS if len(report.rows) <= MANY_ROWS else FEWER_GROUPS]
     found = [chart for group in drawn for chart in model_charts(group, report.verdicts, several)]
     found += [against_latency(group, several, report.feasible) for group in drawn]
     found += [against_size(group, several, report.feasible) for group in report.groups[:1]]

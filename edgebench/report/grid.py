@@ -24,6 +24,8 @@ from edgebench.results.slower import why_slower_of
 
 WHOLE = 300
 """Up to so many rows stand in the page themselves, so that it reads and prints without a script."""
+FIRST = 50
+"""Of more than that, the first ones do: a script puts all of them in their place."""
 FILTERS = {"model": "Model", "variant": "Variant", "device": "Device", "status": "Status", "evaluation": "Set"}
 
 
@@ -66,7 +68,7 @@ class Grid:
     @property
     def shown(self) -> tuple[Line, ...]:
         """The rows that are in the page without a script."""
-        return self.lines[:WHOLE]
+        return self.lines[:FIRST] if self.large else self.lines
 
     def json(self) -> Markup:
         """Return the rows for the script, safe inside a script element."""

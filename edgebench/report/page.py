@@ -29,6 +29,7 @@ from edgebench.results.findings import Finding
 from edgebench.units import count
 
 LIMITS = {"most_cards": 6, "most_lines": 200, "most_open": 40, "most_blocks": 24}
+LIMITS_OF_MANY = {"most_cards": 6, "most_lines": 60, "most_open": 40, "most_blocks": 8}
 """How much of each kind stands in the page: what is beyond is said, and is in the files beside it."""
 MANY_DEVICES = 3
 
@@ -50,6 +51,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
     )  # fmt: skip
     drawn = drawn or few(charts(report), len(report.rows))
     table = grid(report)
+    limits = LIMITS_OF_MANY if table.large else LIMITS
     parts: dict[str, Any] = {
         "report": report,
         "verdicts": sorted(report.verdicts, key=lambda one: one.conditions.emulated),
@@ -70,14 +72,14 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
     flips, classes = flip_cards(report.rows), [row for row in report.rows if row.of.counts and row.of.counts.classes]
     return templates.get_template("report.html.j2").render(
         **parts,
-        **LIMITS,
+        **limits,
         version=__version__,
         title=_title(report),
         subtitle=_subtitle(report),
         places=_places(report, parts),
-        flips=flips[: LIMITS["most_blocks"]],
+        flips=flips[: limits["most_blocks"]],
         flip_count=len(flips),
-        class_details=class_details(classes[: LIMITS["most_blocks"]]),
+        class_details=class_details(classes[: limits["most_blocks"]]),
         class_count=len(classes),
         filters=FILTERS,
         several_subjects=len({row.subject for row in report.rows}) > 1,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from pydantic_core import to_json
 
 from edgebench import __version__
-from edgebench.records import to_dict
+from edgebench.records import Evaluation
 from edgebench.report.classes import class_values
 from edgebench.report.content import Report
 from edgebench.report.recommendation import recommendation_value, verdict_value
@@ -42,20 +42,24 @@ def csv_text(report: Report) -> str:
 
 
 def json_text(report: Report) -> str:
-    """Return report.json: the rows, what they were derived from without the raw samples, and every caveat."""
-    parts = (f"{json.dumps(key)}: {_lines(value)}" for key, value in json_value(report).items())
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    """Return report.json: the rows, what they were derived from without the raw samples, and every caveat.
+
+    One line an item: thousands of results are written in seconds, and a reader can still search. Not a number is null.
+    """
+    return "{\n" + ",\n".join(f'"{key}": {_lines(value)}' for key, value in _value(report).items()) + "\n}\n"
 
 
 def _lines(value: Any) -> str:
-    """Return JSON with one line an item: thousands of results are written in seconds, and a reader can still search."""
     if not isinstance(value, list) or not value:
-        return json.dumps(value, allow_nan=False)
-    return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
+        return _json(value)
+    return "[\n" + ",\n".join(map(_json, value)) + "\n]"
 
 
-def json_value(report: Report) -> dict[str, Any]:
-    """Return the report as JSON values."""
+def _json(value: Any) -> str:
+    return to_json(value, inf_nan_mode="null").decode()  # knows records, and is ten times as fast as `json`
+
+
+def _value(report: Report) -> dict[str, Any]:
     return {
         "version": REPORT_VERSION,
         "edgebench": __version__,
@@ -64,8 +68,8 @@ def json_value(report: Report) -> dict[str, Any]:
         "results": [_result(derived) for derived in {id(row.of.result): row.of for row in report.rows}.values()],
         "verdicts": [verdict_value(verdict) for verdict in report.verdicts],
         "recommendations": [recommendation_value(one, report.wish) for one in report.recommendations if report.wish],
-        "findings": [dataclasses.asdict(finding) for finding in report.findings],
-        "differences": [dataclasses.asdict(difference) for difference in report.differences],
+        "findings": list(report.findings),
+        "differences": list(report.differences),
         "replaced": list(report.replaced),
         "rejected": list(report.rejected),
         "notes": list(report.notes),
@@ -84,19 +88,26 @@ def _section(section: Section) -> dict[str, Any]:
 def _result(derived: Derived) -> dict[str, Any]:
     result, latency = derived.result, derived.latency
     return {
-        "artifact": to_dict(result.artifact),
+        "artifact": result.artifact,
         "device": result.device,
         "runtime": result.runtime,
         "status": result.status,
         "reason": result.reason,
-        "settings": to_dict(result.settings),
-        "evaluations": [to_dict(evaluation) for evaluation in result.evaluations],
-        "latency": dataclasses.asdict(latency) if latency else None,
-        "memory": [to_dict(phase) for run in result.runs for phase in run.memory],
+        "settings": result.settings,
+        "evaluations": [_without_pictures(evaluation) for evaluation in result.evaluations],
+        "latency": latency,
+        "memory": [phase for run in result.runs for phase in run.memory],
         "environment": environment(result),
         "emulated": result.emulated,
         "created": result.created,
     }
+
+
+def _without_pictures(evaluation: Evaluation) -> Evaluation:
+    """Return it without the thumbnails of flips, most of its size: flips.csv names the images, the page shows them."""
+    if evaluation.flips is None or not evaluation.flips.thumbnails:
+        return evaluation
+    return dataclasses.replace(evaluation, flips=dataclasses.replace(evaluation.flips, thumbnails=()))
 
 
 def _no_formula(text: str) -> str:

@@ -16,7 +16,7 @@ from edgebench.report.content import build_report
 from edgebench.report.flips import flips_csv
 from edgebench.report.markdown import markdown_text
 from edgebench.report.page import html_text
-from edgebench.report.tables import csv_text, json_value
+from edgebench.report.tables import csv_text, json_text
 from edgebench.results.load import load_results
 from tests.make import make_result, make_set, write_results
 
@@ -121,7 +121,7 @@ def test_other_images_are_laid_beside_the_main_ones(report):
 def test_every_class_has_its_figures_and_its_confusion(report):
     own = np.argmax(outputs(np.union1d(np.arange(20), BAD)), axis=1)
     precision, recall, f1, images = precision_recall_fscore_support(LABELS, own, zero_division=0)
-    found = [one for one in json_value(report)["classes"] if one["variant"] == "tflite:int8"]
+    found = [one for one in json.loads(json_text(report))["classes"] if one["variant"] == "tflite:int8"]
     assert [one["evaluation"] for one in found] == ["test", "shifted"]  # not the perturbed ones
     for name, expected in (("precision", precision), ("recall", recall), ("f1", f1), ("images", images)):
         assert found[0][name] == pytest.approx(expected.tolist(), abs=1e-12)
@@ -144,7 +144,7 @@ def test_many_classes_are_for_programs_alone():
     made = dataclasses.replace(make_result("wide"), evaluations=(Evaluation(make_set(images=62), counts, None),))
     report = build_report([made])
     assert "Class by class" not in html_text(report)
-    (found,) = json_value(report)["classes"]
+    (found,) = json.loads(json_text(report))["classes"]
     assert found["recall"] == [1.0] * 31 and found["classes"][:10] == list("0123456789")
 
 
@@ -154,7 +154,7 @@ def test_models_are_compared_in_pairs(report):
 
 
 def test_every_output_has_the_sections(report):
-    page, text, plain = html_text(report), markdown_text(report), json_value(report)
+    page, text, plain = html_text(report), markdown_text(report), json.loads(json_text(report))
     for title in (
         "Is the drop real",
         "Which classes lost",

@@ -43,7 +43,10 @@ class Axis:
 
     def ticks(self, room: float) -> list[Tick]:
         """Return as many ticks as stand `room` pixels apart, their texts not counted."""
+        most = abs(self.end - self.start) / room + 1.5
         for values, step in self._candidates():
+            if len(values) > most:
+                continue
             places = [self.at(value) for value in values]
             texts = [self.words(value, step or value) for value in values]
             gaps = [abs(b - a) for a, b in pairwise(places)]
