@@ -39,6 +39,8 @@ class Axis:
     def at(self, value: float) -> float:
         """Return the pixel of a value; what lies outside is put at the edge."""
         low, high, value = (self._place(one) for one in (self.low, self.high, value))
+        if high == low:  # values that are all one
+            return (self.start + self.end) / 2
         return self.start + (self.end - self.start) * min(max((value - low) / (high - low), 0.0), 1.0)
 
     def ticks(self, room: float) -> list[Tick]:
