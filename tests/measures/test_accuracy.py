@@ -185,3 +185,20 @@ def test_which_images_are_right_is_kept():
     with pytest.raises(ValueError, match="not those of 500 images"):
         raw.unpack(counts.right, 500)
     assert drift.score(LOGIT_VALUES, None, TIED_LOGITS, LOGITS).right == ""
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ([0.5, 0.5], PROBABILITIES),
+        ([1.0, -9e-7], PROBABILITIES),
+        ([1.0, -1.1e-6], LOGITS),
+        ([1.0 + 9e-7, 0.0], PROBABILITIES),
+        ([1.0 + 2e-6, 0.0], LOGITS),
+        ([0.5, 0.5009], PROBABILITIES),
+        ([0.5, 0.502], SCORES),
+        ([0.5, 0.498], SCORES),
+    ],
+)
+def test_the_limits_between_kinds(row, kind):
+    assert raw.output_kind(np.array([row] * 3, np.float64)) == kind

@@ -47,6 +47,10 @@ CHANGES = {
     "no calibration": {"calibration": None},
     "labels": {"labels": ("dog", "cat")},
     "no labels": {"labels": ()},
+    "target": {"target": "x86-vnni"},
+    "promise": {"promise": (0.01, "ab")},
+    "another promise": {"promise": (0.02, "ab")},
+    "other images of a promise": {"promise": (0.01, "cd")},
 }
 CHANGES |= {f"calibration {n}": {"calibration": dataclasses.replace(CALIBRATION, **{n: v})} for n, v in
             (("kind", "random"), ("images", 99), ("sha256", "d" * 64), ("seed", 1))}  # fmt: skip
