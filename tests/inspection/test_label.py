@@ -17,10 +17,11 @@ from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
 from edgebench.inspection.audit import audit
 from edgebench.inspection.graph import Graph
-from edgebench.inspection.label import lies
+from edgebench.inspection.label import HONEST, lies
 from edgebench.inspection.read import read_graph
 from edgebench.pipeline.artifacts import Found, find_artifacts
 from edgebench.records import Artifact
+from edgebench.variants import PRECISIONS
 from tests.conftest import Command
 
 TRUE = {
@@ -179,3 +180,8 @@ def test_a_sha_that_fits_hides_nothing(found: dict[str, Found], tmp_path: Path) 
     write_json(file.with_name(f"{file.name}.json"), artifact)
     (item,) = find_artifacts([file], None)
     assert item.file is None and item.artifact.status == "failed" and "called int8" in item.artifact.reason
+
+
+def test_every_precision_says_what_a_file_of_it_may_hold() -> None:
+    """One that is not in the table would be checked by nobody."""
+    assert set(HONEST) == set(PRECISIONS)

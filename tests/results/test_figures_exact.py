@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from edgebench.measures.memory import MemorySummary, memory_summary
+from edgebench.measures.outputs import pack
+from edgebench.measures.significance import paired_interval
 from edgebench.records import (
     ClassCounts,
     Evaluation,
@@ -13,7 +16,7 @@ from edgebench.records import (
     PhaseMemory,
     Settings,
 )
-from edgebench.results.derived import derive
+from edgebench.results.derived import derive, without_samples
 from edgebench.results.figure import share_interval
 from edgebench.results.figures import FIGURES
 from edgebench.results.rows import to_row
@@ -162,3 +165,51 @@ def test_an_emulated_stability_says_so_and_a_folder_of_no_bytes_has_no_size():
     made = worked()
     (row,) = rows_of(dataclasses.replace(made, artifact=dataclasses.replace(made.artifact, size_bytes=0)))
     assert row.size_bytes is None
+
+
+def test_what_a_row_is_told_apart_by():
+    one, other = rows_of(worked())[0], rows_of(worked(device="pi"))[0]
+    assert hash(one) == hash(rows_of(worked())[0]) != hash(other)
+
+
+def test_half_an_interval_of_the_rate_is_none():
+    (derived,) = derive(worked())
+    for missing in ("low_ns", "high_ns"):
+        half = dataclasses.replace(derived, latency=dataclasses.replace(derived.latency, **{missing: None}))
+        assert FIGURES["images_per_second"].bounds(half) is None
+
+
+def test_in_a_report_of_thousands_samples_are_let_go_and_figures_stay():
+    made = worked()
+    (alone,), (among,) = derive(made), derive(made, alone=False)
+    assert alone.result is made and among.result == without_samples(made) != made
+    assert [run.environment for run in among.result.runs] == [run.environment for run in made.runs]
+    for run, before in zip(among.result.runs, made.runs, strict=True):
+        assert (run.latency_ns, run.invoke_ns, run.warmup_ns, run.preprocess_ns) == ((),) * 4
+        assert (run.memory, run.load_ns, run.kind) == (before.memory, before.load_ns, before.kind)
+    bare = dataclasses.replace(made, runs=(dataclasses.replace(made.runs[0], warmup_ns=(), invoke_ns=()),))
+    assert without_samples(bare).runs[0] is bare.runs[0]
+    assert (among.latency, among.memory, among.stability) == (alone.latency, alone.memory, alone.stability)
+    assert among.accuracy.verdict.word == "" != alone.accuracy.verdict.word  # judged by the report, over all of it
+
+
+def test_figures_of_sets_of_labels():
+    """Right is the whole set: 300 of 400 images, 20 lost and 10 won."""
+    reference = np.arange(400) < 310
+    own = (reference & (np.arange(400) >= 20)) | ((np.arange(400) >= 310) & (np.arange(400) < 320))
+    counts = make_accuracy(
+        400, lost=20, won=10, both=290, top1_correct=None, top5_correct=None, loss=None, average_precision=0.75,
+        classes=ClassCounts((200, 250), (220, 240), (190, 200)), right=pack(own), reference_right=pack(reference),
+        independent=True, multi_label=True,
+    )  # fmt: skip
+    (row,) = rows_of(worked(evaluations=(Evaluation(make_set(images=400), counts),)))
+    assert (row.subset_accuracy, row.subset_reference, row.subset_drop) == (0.75, 0.775, 0.025)
+    assert (row.subset_drop_low, row.subset_drop_high) == paired_interval(20, 10, 400) == row.drop[1:]
+    assert (row.f1_micro, row.mean_average_precision) == (2 * 390 / (450 + 460), 0.75)
+    assert row.top1 is row.top1_drop is row.top1_reference is None
+    for name, count in (("subset_accuracy", 300), ("subset_reference", 310)):
+        value = value_of(FIGURES[name], row)
+        assert (value.low, value.high) == share_interval(count, 400)
+    plain = rows_of(worked())[0]
+    assert plain.subset_accuracy is plain.subset_drop is FIGURES["subset_accuracy"].bounds(plain.of) is None
+    assert FIGURES["subset_accuracy"].bounds(rows_of(worked(evaluations=()))[0].of) is None
