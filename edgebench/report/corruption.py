@@ -13,10 +13,11 @@ MOST = 6  # lines of either sort on a terminal
 
 
 def corruption_section(found: Sequence[Curve]) -> Section:
-    """Lay the kinds of perturbation beside one another, one line an artifact and kind; mean errors below."""
+    """Lay the kinds of perturbation beside one another, one line an artifact and kind, below the mean errors."""
     lines, marked = [], set()
     for at, curve in enumerate(found):
-        known = [share for share in curve.top1 if share is not None]
+        levels = zip(curve.top1, curve.severities, strict=True)
+        known = [share for share, severity in levels if share is not None and severity]
         mean = percent(sum(known) / len(known)) if known else ""
         levels = " ".join(f"{severity:g}" for severity in curve.severities)
         lines.append((artifact_name(curve.row), curve.kind, levels, mean, shift_text(curve.extra_drop)))
@@ -32,13 +33,13 @@ def corruption_section(found: Sequence[Curve]) -> Section:
         for one in errors
     )
     tables = (
+        TextTable("Mean corruption error", ("Artifact", "Kinds", "Mean error", "Over the source model's"), summary),
         TextTable(
-            "",
+            "Kind by kind",
             ("Artifact", "Kind", "Severities", "Mean top-1", "Extra change, points"),
             tuple(lines),
             frozenset(marked),
         ),
-        TextTable("Mean corruption error", ("Artifact", "Kinds", "Mean error", "Over the source model's"), summary),
     )
     real = [curve for curve in found if curve.extra_is_real]
     return Section(

@@ -64,13 +64,19 @@ def corruption_errors(found: Sequence[Curve]) -> list[CorruptionErrors]:
     errors = []
     for row in {id(curve.row): curve.row for curve in found}.values():
         mine = [curve for curve in found if curve.row is row]
-        own = {c.kind: [1 - share for share in c.top1 if share is not None] for c in mine}
-        base = {c.kind: [1 - share for share in c.reference if share is not None] for c in mine}
+        own = {c.kind: _errors(c, c.top1) for c in mine}
+        base = {c.kind: _errors(c, c.reference) for c in mine}
         if all(own.values()):
             known = all(len(base[kind]) == len(own[kind]) for kind in own)
             relative = relative_corruption_error(own, base) if known else None
             errors.append(CorruptionErrors(row, len(own), mean_corruption_error(own), relative))
     return errors
+
+
+def _errors(curve: Curve, shares: Sequence[float | None]) -> list[float]:
+    """Return the errors at every severity but 0, which is no corruption."""
+    levels = zip(shares, curve.severities, strict=True)
+    return [1 - share for share, severity in levels if share is not None and severity]
 
 
 def _curve(main: Row, kind: str, levels: Sequence[Row]) -> Curve:

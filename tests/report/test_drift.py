@@ -110,7 +110,8 @@ def test_corruption_costs_extra_image_by_image(report):
     assert own.extra_drop == pytest.approx((100 - lost) / IMAGES)
     assert curve.extra_drop.value == pytest.approx((50 - lost) / IMAGES) and curve.extra_is_real
     section = next(s for s in report.sections if s.key == "corruption")
-    assert section.tables[1].lines[0][1:] == ("1", "25.0%", "1.500")
+    assert section.tables[0].lines[0][1:] == ("1", "25.0%", "1.500")
+    assert section.tables[1].lines[0][1:4] == ("noise", "20 40", "75.0%")
 
 
 def test_other_images_are_laid_beside_the_main_ones(report):

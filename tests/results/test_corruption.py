@@ -64,7 +64,7 @@ def test_without_answers_nothing_is_said_of_the_extra_drop():
 
 
 def test_corruption_errors_of_every_artifact():
-    first = rows(evaluation(0), *FOG[:2], evaluation(30, "snow", 1.0))
+    first = rows(evaluation(0), *FOG, evaluation(30, "snow", 1.0))  # severity 0 is no corruption
     (found,) = corruption_errors(curves(first))
     assert (found.kinds, found.row.perturbation) == (2, "")
     assert found.mean == pytest.approx(((0.2 + 0.3) / 2 + 0.4) / 2)
