@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from edgebench.images.evaluation import resize_image
+from edgebench.images.resizing import resize_image
 from edgebench.records import Preprocessing
 from edgebench.training.events import Epoch, Event, Started
 from edgebench.training.job import INTERRUPTED

@@ -10,35 +10,29 @@ import hashlib
 import io
 import json
 import os
+import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from edgebench.errors import UsageError
 from edgebench.files import atomic_path, exists, sha256_json, shown, write_json
 from edgebench.images.arrays import open_npz
 from edgebench.images.datasets import IMAGE_SUFFIXES, NO_LABEL, Dataset, Item, open_csv, open_folder
+from edgebench.images.resizing import resize_image
 from edgebench.images.splits import with_split_file
 from edgebench.records import EvaluationSet, Preprocessing
 
 FOR_EVALUATION = ("test", "val", "train")
 FOR_CALIBRATION = ("train", "val", "test")
 PIECE = 64  # images that are decoded before they are written
-RESAMPLE = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
 Ticker = Callable[[int, int], None]
 """Called with (done, total) while images are decoded."""
 
@@ -124,74 +118,6 @@ def evaluation_set(
     )
 
 
-def resize_image(image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Return the image as uint8 (height, width, channels) for `size`, resized by the model's own rule.
-
-    Raises UsageError where the rule does not crop and the image does not come out at that size.
-    """
-    height, width, channels = size
-    if preprocessing.upright:
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):  # Pillow clips 16-bit grey at 255 instead of scaling it
-        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-    image = image.convert("L" if channels == 1 else "RGB")
-    if preprocessing.cut:
-        edge = int(preprocessing.cut * min(image.size))
-        left, top = (image.width - edge) // 2, (image.height - edge) // 2
-        image = image.crop((left, top, left + edge, top + edge))
-    given = image.size
-    target = _target_size(image.size, preprocessing, (width, height))
-    if image.size != target:
-        image = image.resize(target, RESAMPLE[preprocessing.resample])
-    if image.size != (width, height):
-        if preprocessing.crop == "none":
-            raise UsageError(
-                f"an image of {given[0]}x{given[1]} pixels comes out at {image.width}x{image.height}, and the model "
-                f"takes {width}x{height}: its processor does not crop ({preprocessing.rule}); say --preprocess with "
-                f"resize={height}x{width}"
-            )
-        left = _first(image.width - width, preprocessing.crop)
-        top = _first(image.height - height, preprocessing.crop)
-        image = _cut(image, left, top, width, height, preprocessing.fill)
-    pixels = np.asarray(image, np.uint8)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def _target_size(size: tuple[int, int], preprocessing: Preprocessing, final: tuple[int, int]) -> tuple[int, int]:
-    """Return (width, height) to resize to."""
-    width, height = size
-    resize, fit = preprocessing.resize, preprocessing.fit
-    if fit == "none":
-        return size
-    if not resize:
-        return final
-    if len(resize) == 2 and fit == "exact":
-        return resize[1], resize[0]
-    if len(resize) == 2:
-        ratios = height / resize[0], width / resize[1]
-        ratio = min(ratios) if fit == "cover" else max(ratios)
-        return max(1, round(width / ratio)), max(1, round(height / ratio))
-    edge = resize[0]
-    return (edge, int(edge * height / width)) if width <= height else (int(edge * width / height), edge)
-
-
-def _first(extra: int, crop: str) -> int:
-    """Return where a centre crop begins that drops `extra` pixels; below zero where it has to add some."""
-    if crop == "round":  # torchvision pads the smaller half first, and rounds the cut half to even
-        return round(extra / 2) if extra > 0 else -(-extra // 2)
-    return extra // 2
-
-
-def _cut(image: Image.Image, left: int, top: int, width: int, height: int, fill: tuple[int, ...]) -> Image.Image:
-    """Return `width` x `height` pixels from (left, top) on, `fill` where the image has none."""
-    cut = image.crop((left, top, left + width, top + height))
-    if not any(fill) or (left >= 0 and top >= 0):
-        return cut
-    padded = Image.new(image.mode, (width, height), fill[0] if image.mode == "L" else (fill * 3)[:3])
-    padded.paste(image, (-left, -top))
-    return padded
-
-
 def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, int]) -> str:
     """Hash of what decides the pixels, without reading them: names, sizes and dates of the files."""
 
@@ -208,7 +134,7 @@ def _key(dataset: Dataset, preprocessing: Preprocessing, size: tuple[int, int, i
     array = "" if dataset.array is None else hashlib.sha256(dataset.array.tobytes()).hexdigest()
     p = preprocessing
     rule = [p.resize, p.resample, p.fit, p.crop, p.fill, p.upright, p.cut, size]
-    return sha256_json([4, dataset.multi_label, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
+    return sha256_json([5, dataset.multi_label, rule, dataset.classes, array, [stamp(item) for item in dataset.items]])
 
 
 def _decode_all(
@@ -216,7 +142,7 @@ def _decode_all(
 ) -> None:
     """Write images.npy and, last, set.json into `folder`."""
     originals, pixels_hash = hashlib.sha256(), hashlib.sha256()
-    labels, sets, names, skipped = [], [], [], []
+    labels, sets, names, skipped, turned = [], [], [], [], 0
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "images.raw") as raw, ThreadPoolExecutor(os.cpu_count()) as pool:
         # Warning filters are the process's, not a thread's: set here, once, for all who decode.
@@ -227,16 +153,18 @@ def _decode_all(
                 for piece in _pieces(dataset.items)  # not all at once: what is decoded waits in memory to be written
                 for one in pool.map(lambda item: _decode(dataset, item, preprocessing, size), piece)
             )
-            for done, (item, (digest, pixels)) in enumerate(zip(dataset.items, decoded, strict=True), 1):
-                if isinstance(pixels, str):
-                    skipped.append(f"{item.name}: {pixels}")
+            for done, (item, one) in enumerate(zip(dataset.items, decoded, strict=True), 1):
+                if one.pixels is None:
+                    skipped.append(f"{item.name}: {one.reason}")
                 else:
-                    stream.write(pixels.tobytes())
+                    content = one.pixels.tobytes()
+                    stream.write(content)
                     labels.append(item.label)
                     sets.append(item.labels)
                     names.append(item.name)
-                    originals.update(f"{digest} {dataset.label_of(item)}\n".encode())
-                    pixels_hash.update(pixels.tobytes())
+                    turned += one.turned
+                    originals.update(f"{one.sha256} {dataset.label_of(item)}\n".encode())
+                    pixels_hash.update(content)
                 if tick:
                     tick(done, len(dataset.items))
         if not labels:
@@ -252,6 +180,7 @@ def _decode_all(
         labelled=dataset.multi_label or NO_LABEL not in labels,
         skipped=tuple(skipped),
         multi_label=dataset.multi_label,
+        turned=turned,
     )
     facts = {"labels": labels, "names": names, "sets": sets if dataset.multi_label else []}
     write_json(folder / "set.json", {"record": record.__dict__, **facts})
@@ -262,23 +191,37 @@ def _pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + PIECE]
 
 
-def _decode(
-    dataset: Dataset, item: Item, preprocessing: Preprocessing, size: tuple[int, int, int]
-) -> tuple[str, npt.NDArray[np.uint8] | str]:
-    """Return the hash of the original and its pixels, or the reason why it cannot be read."""
+class _Decoded(NamedTuple):
+    """One image: the hash of the original, its pixels, and whether its EXIF turns it; or why it cannot be read."""
+
+    sha256: str
+    pixels: npt.NDArray[np.uint8] | None
+    turned: bool = False
+    reason: str = ""
+
+
+def _decode(dataset: Dataset, item: Item, preprocessing: Preprocessing, size: tuple[int, int, int]) -> _Decoded:
     if item.file is None:
         assert dataset.array is not None
         row = dataset.array[item.row]
         image = Image.fromarray(row[:, :, 0] if row.shape[2] == 1 else row)
-        return hashlib.sha256(row.tobytes()).hexdigest(), resize_image(image, preprocessing, size)
+        return _Decoded(hashlib.sha256(row.tobytes()).hexdigest(), resize_image(image, preprocessing, size))
     try:
         content = item.file.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
-            return hashlib.sha256(content).hexdigest(), resize_image(image, preprocessing, size)
+            pixels = resize_image(image, preprocessing, size)
+            return _Decoded(hashlib.sha256(content).hexdigest(), pixels, _turned(image))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return "", "not an image" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"[
-            :200
-        ]
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
+        return _Decoded("", None, reason=reason[:200])
+
+
+def _turned(image: Image.Image) -> bool:
+    """Whether a photo's EXIF says that it is not stored upright; False where its EXIF cannot be read."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
+        return False
 
 
 def _write_npy(raw: Path, path: Path, shape: tuple[int, ...]) -> None:

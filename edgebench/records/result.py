@@ -22,6 +22,7 @@ class EvaluationSet(Record):
     labelled: bool
     skipped: tuple[str, ...] = ()  # files that could not be read, each with its reason
     multi_label: bool = False  # an image carries none, one or several labels
+    turned: int = 0  # photos whose EXIF says that they are not stored upright
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def corruption_section(found: Sequence[Curve]) -> Section:
     """Lay the kinds of perturbation beside one another, one line an artifact and kind, below the mean errors."""
     lines, marked = [], set()
     for at, curve in enumerate(found):
-        levels = zip(curve.top1, curve.severities, strict=True)
-        known = [share for share, severity in levels if share is not None and severity]
+        pairs = zip(curve.top1, curve.severities, strict=True)
+        known = [share for share, severity in pairs if share is not None and severity]
         mean = percent(sum(known) / len(known)) if known else ""
         levels = " ".join(f"{severity:g}" for severity in curve.severities)
         lines.append((artifact_name(curve.row), curve.kind, levels, mean, shift_text(curve.extra_drop)))

@@ -62,9 +62,26 @@ def _accuracy_notes(results: Sequence[Result]) -> Iterator[str]:
     for name in sorted(unlabelled):
         yield f"The evaluation set {name} has no labels: only agreement with the source model is known, not accuracy."
     yield from _label_notes(results)
+    yield from _turned_notes(results)
     names = list(dict.fromkeys(item for e in evaluations for item in e.data.skipped))
     if names:
         yield f"{count(len(names), 'image')} could not be read and {_are(names)} not counted: {_listed(names)}"
+
+
+def _turned_notes(results: Sequence[Result]) -> Iterator[str]:
+    """Say what became of photos that are not stored upright: what each model's own loader does with them."""
+    found: dict[tuple[str, int, int, bool], dict[str, None]] = {}
+    for result in results:
+        for data in [e.data for e in result.evaluations if e.data.turned]:
+            upright = result.artifact.preprocessing is not None and result.artifact.preprocessing.upright
+            key = (data.name, data.turned, data.images, upright)
+            found.setdefault(key, {}).setdefault(result.artifact.model)
+    for (name, turned, images, upright), models in found.items():
+        done = "were turned upright" if upright else "were taken as they are stored, not upright,"
+        yield (
+            f"{turned} of {count(images, 'image')} of {name} are turned by their EXIF: they {done} for "
+            f"{_listed(list(models))}, as the loader of its framework does."
+        )
 
 
 def _label_notes(results: Sequence[Result]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from edgebench.errors import UsageError
-from edgebench.images.evaluation import resize_image
+from edgebench.images.resizing import resize_image
 from edgebench.runner.preprocess import normalise
 
 transformers = pytest.importorskip("transformers")

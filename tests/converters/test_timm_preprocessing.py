@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from edgebench.converters.huggingface.timm_config import describe_timm, read_timm
-from edgebench.images.evaluation import resize_image
+from edgebench.images.resizing import resize_image
 from edgebench.runner.preprocess import normalise
 
 pytest.importorskip("torch")

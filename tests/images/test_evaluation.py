@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from edgebench.errors import UsageError
-from edgebench.images.evaluation import FOR_CALIBRATION, evaluation_set, open_dataset, resize_image, stratified
+from edgebench.images.evaluation import FOR_CALIBRATION, evaluation_set, open_dataset, stratified
+from edgebench.images.resizing import resize_image
 from edgebench.records import Preprocessing
 
 PLAIN = Preprocessing("none")
@@ -198,3 +199,15 @@ def test_class_folders_whose_names_are_no_utf8(tmp_path):
     picture(Path(os.fsdecode(place)) / "a.png", 5)
     found = evaluation_set(open_dataset(tmp_path / "photos"), PLAIN, (8, 8, 3), tmp_path / "cache")
     assert found.classes == ("caf\\xe9",) and found.record.images == 1
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_photos_that_their_exif_turns_are_counted(tmp_path, upright):
+    for name, orientation in (("a", None), ("b", 1), ("c", 6), ("d", 3), ("e", 99)):
+        exif = Image.Exif()
+        exif.update({} if orientation is None else {0x0112: orientation})
+        Image.new("RGB", (6, 4)).save(tmp_path / f"{name}.jpg", exif=exif)
+    picture(tmp_path / "f.png", 1)
+    rule = Preprocessing("x", upright=upright)
+    made = evaluation_set(open_dataset(tmp_path), rule, (4, 6, 3), tmp_path / "cache")
+    assert (made.record.images, made.record.turned, made.record.skipped) == (6, 2, ())

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from edgebench.errors import UsageError
-from edgebench.images.evaluation import resize_image
+from edgebench.images.resizing import resize_image
 from edgebench.pipeline.artifacts import find_artifacts
 from edgebench.pipeline.shipping import app, proof
 from edgebench.records import Preprocessing, TensorSpec

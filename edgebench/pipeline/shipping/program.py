@@ -11,7 +11,7 @@ from importlib import resources
 
 from edgebench import __version__
 from edgebench.errors import UsageError
-from edgebench.images.evaluation import RESAMPLE
+from edgebench.images.resizing import RESAMPLE
 from edgebench.records import LABEL_LOGITS, LOGITS, PROBABILITIES, SCORES, Artifact, Preprocessing, TensorSpec
 from edgebench.runner.preprocess import ALMOST
 
@@ -56,7 +56,7 @@ def program(artifact: Artifact, file: str, size: tuple[int, int, int]) -> str:
 
 
 def _pixels(rule: Preprocessing, size: tuple[int, int, int]) -> Iterator[str]:
-    """Yield the lines of `pixels`; the twin of `edgebench.images.evaluation.resize_image`."""
+    """Yield the lines of `pixels`; the twin of `edgebench.images.resizing.resize_image`."""
     height, width, channels = size
     yield "with Image.open(path) as image:"
     if rule.upright:
