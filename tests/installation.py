@@ -1,4 +1,4 @@
-"""Every installation line of the README, with pip itself in a fresh environment: `make install-check`.
+"""Every installation line of the README and the docs, with pip itself in a fresh environment: `make install-check`.
 
 Each environment then does its job: a .tflite is profiled and reported, and a Keras model is converted where the keras
 extra is installed and refused in one line, with the command that installs it, where it is not.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^pip install (-c constraints\.txt '?\.(?:\[(?P<extra>[a-z]+)\])?'?)", re.MULTILINE)
+ANY = re.compile(r"pip install ([^`#\n]+)")
+DOCS = ("README.md", "CONTRIBUTING.md", "docs/*.md")
 DRY = ("--dry-run", "--quiet", "--disable-pip-version-check")
 
 
@@ -24,6 +27,21 @@ def lines() -> dict[str, list[str]]:
     found = {match["extra"] or "": match[1].replace("'", "").split() for match in LINE.finditer(readme())}
     assert set(found) >= {"", "keras", "huggingface", "all"}, found
     return found
+
+
+def every_line() -> dict[str, str]:
+    """Return what follows `pip install` in each line of the documents -> the document."""
+    places = (place for pattern in DOCS for place in sorted(ROOT.glob(pattern)))
+    return {
+        match[1].strip(): str(place.relative_to(ROOT))
+        for place in places
+        for match in ANY.finditer(place.read_text(encoding="utf-8"))
+    }
+
+
+def arguments_of(line: str, wheel: str = "") -> list[str]:
+    """Return the arguments of a line for pip; a wheel, wherever the line has it, is `wheel`."""
+    return [re.sub(r"^.*edgebench-[^\[]*\.whl", lambda _: wheel, part) if wheel else part for part in shlex.split(line)]
 
 
 def readme() -> str:
@@ -63,16 +81,38 @@ def main() -> int:
     parser.add_argument("extras", nargs="*")
     wanted = parser.parse_args()
     failed = 0
-    for extra, arguments in lines().items():
-        if wanted.extras and (extra or "base") not in wanted.extras:
-            continue
-        with tempfile.TemporaryDirectory(prefix="edgebench-install-") as name:
-            python = fresh(Path(name, "env"))
-            done = pip(python, *(DRY if wanted.dry_run else ("--quiet",)), *arguments)
-            wrong = done.stderr if done.returncode else "" if wanted.dry_run else job(python, extra, Path(name))
-        failed += bool(wrong)
-        print(f"pip install {' '.join(arguments)}: {'FAILED ' + wrong[-1000:] if wrong else 'ok'}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="edgebench-wheel-") as name:
+        wheel = built_wheel(Path(name))
+        for line, place in every_line().items():
+            found = re.search(r"\[([a-z]+)\]", line)
+            extra = found[1] if found else ""
+            if wanted.extras and (extra or "base") not in wanted.extras:
+                continue
+            wrong = tried(arguments_of(line, wheel), extra, wanted.dry_run or not installs_edgebench(line))
+            failed += bool(wrong)
+            print(f"{place}: pip install {line}: {'FAILED ' + wrong[-1000:] if wrong else 'ok'}", flush=True)
     return 1 if failed else 0
+
+
+def installs_edgebench(line: str) -> bool:
+    """Whether a line installs edgebench itself, so that it has a job to do then."""
+    return any(part == "." or part.startswith(".[") or ".whl" in part for part in shlex.split(line))
+
+
+def built_wheel(folder: Path) -> str:
+    """Build the wheel as `make dist` does and return its path."""
+    python = fresh(folder / "env")
+    command = [str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return str(next(folder.glob("*.whl")))
+
+
+def tried(arguments: list[str], extra: str, dry: bool) -> str:
+    """Install in a fresh environment and return what is wrong; empty: nothing. What is dry does no job."""
+    with tempfile.TemporaryDirectory(prefix="edgebench-install-") as name:
+        python = fresh(Path(name, "env"))
+        done = pip(python, *(DRY if dry else ("--quiet",)), *arguments)
+        return done.stderr if done.returncode else "" if dry else job(python, extra, Path(name))
 
 
 if __name__ == "__main__":
