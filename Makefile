@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := UV_FIND_LINKS="$(PIP_FIND_LINKS)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --compile-bytecode \
 	--python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check mutants docs dist constraints install-check format virtual-pi clean help
+.PHONY: demo test check mutants studies docs dist constraints install-check format virtual-pi clean help
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 
 mutants: $(VENV)/.all  ## Put one-line faults into the judging code: does a unit test notice? (SAMPLE=0 for all of them)
 	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),10)
+
+studies: $(VENV)/.all  ## Run the five studies of benchmarks/suites/ in a reduced form (long)
+	$(BIN)/python -m benchmarks.studies
 
 docs: $(VENV)/.all  ## Write docs/commands.md from the commands, and docs/reading.md's figures from their table
 	$(BIN)/python -m edgebench.cli.reference > docs/commands.md

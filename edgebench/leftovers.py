@@ -27,7 +27,10 @@ def held_folder(place: Path) -> Iterator[Path]:
     while True:
         path = place / f".{WORD}{secrets.token_hex(8)}"
         path.mkdir(mode=0o700)
-        handle = os.open(path, os.O_RDONLY)
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # taken for left over before it could be held
         if _hold(handle, path):
             break
         os.close(handle)

@@ -84,7 +84,7 @@ def runs() -> Any:
 
 
 # What is dear to make is made once: every test that uses one of these goes to one worker, the first named counts.
-SHARED = ("converted", "small_keras", "trains")
+SHARED = ("converted", "small_keras", "trains", "finished")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": ("train", "Train a classifier on your photos: a pretrained base with a new head, or a small net."),
     "convert": ("convert", "Convert trained models to SavedModel, TFLite and ONNX in every precision."),
     "profile": ("profile", "Measure artifacts on a device: accuracy drift, latency, memory, size."),
+    "init": ("init", "Write a commented suite for the models and images of a folder."),
     "run": ("run", "Run a whole study from one TOML file, resumable."),
     "report": ("report", "Merge results from any device and day into one comparison."),
     "compare": ("compare", "Compare two sets of results and fail where a condition holds: a gate for CI."),

@@ -117,15 +117,17 @@ class Study:
 def restricted(plan: Plan, globs: Sequence[str]) -> Plan:
     """Return the plan with only the cells that a glob names, and what they need. Raises UsageError where none does.
 
-    A cell's name is MODEL/VARIANT/DEVICE; a `*` goes across.
+    A cell's name is MODEL/VARIANT/DEVICE, and /WAY where there are several; a `*` goes across.
     """
     if not globs:
         return plan
     names = [f"{step.name}/{variant}" for step in plan.conversions for variant in step.variants]
     measurements = []
     for step in plan.measurements:
-        names += [f"{model}/{variant}/{step.device}" for model, variant in step.cells]
-        kept = tuple(cell for cell in step.cells if _named(globs, "/".join((*cell, step.device))))
+        way = [step.scenario.label] if step.scenario.label else []
+        called = {cell: "/".join((*cell, step.device, *way)) for cell in step.cells}
+        names += called.values()
+        kept = tuple(cell for cell, name in called.items() if _named(globs, name))
         if kept:
             measurements.append(dataclasses.replace(step, cells=kept))
     for glob in globs:
