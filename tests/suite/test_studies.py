@@ -55,5 +55,5 @@ def test_a_reduced_study_runs_to_its_report(tmp_path, edgebench):
         rows = list(csv.DictReader(stream))
     assert {row["precision"] for row in rows} == {"float32", "int8"}
     assert {(row["perturbation"], row["severity"]) for row in rows} == {
-        ("", ""), ("noise", "0"), ("noise", "50"), ("noise", "100"), ("patch", "4"), ("patch", "8"),
+        ("", ""), ("noise", "0.0"), ("noise", "50.0"), ("noise", "100.0"), ("patch", "4.0"), ("patch", "8.0"),
     }  # fmt: skip
