@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import psutil
@@ -22,11 +25,14 @@ from edgebench.suite.measuring import measure_all
 from edgebench.suite.options import Words, parse_words
 from edgebench.suite.outcome import Left, Made, Outcome, outcome_of, what_is_left
 from edgebench.suite.plan import Plan, make_plan
-from edgebench.suite.schema import Suite, read_suite
+from edgebench.suite.schema import Suite, check_address, read_suite
 from edgebench.suite.steps import MISSING
 from edgebench.suite.study import Study, Wishes, restricted
 from edgebench.suite.training import train_all
 from edgebench.units import count, duration
+
+if TYPE_CHECKING:
+    from edgebench.suite.cluster import Cluster
 
 GIGABYTES_OF_A_CONVERSION = 4
 REPORTED = "reported"
@@ -45,6 +51,11 @@ SHOWN = 20
 )
 @click.option("--retry-failed", is_flag=True, help="Do again what has failed, too.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Conversions side by side. Default: what this machine bears.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Trainings, conversions and references go to this Dask cluster: tcp://HOST:8786. Its members must be yours.",
+)
 @trust_options
 @click.option("--json", "as_json", is_flag=True, help="Print what became of every cell as JSON.")
 def command(
@@ -53,6 +64,7 @@ def command(
     only: tuple[str, ...],
     retry_failed: bool,
     jobs: int | None,
+    scheduler: str | None,
     trust_lambda: bool,
     imports: tuple[Path, ...],
     as_json: bool,
@@ -73,13 +85,25 @@ def command(
     read = read_suite(suite, tables(project))
     trust = (*(("--trust-lambda",) if trust_lambda else ()), *(f"--import={path.absolute()}" for path in imports))
     wishes = Wishes(only, retry_failed, jobs or read.jobs or _bearable_jobs())
-    with remembered(read.out / "cache" / "hashes.json") as memory:
-        whole = make_plan(read, meanings(), project, trust)
+    address = scheduler or read.scheduler
+    if address:
+        check_address(address)
+    with contextlib.ExitStack() as stack:
+        memory = stack.enter_context(remembered(read.out / "cache" / "hashes.json"))
+        cluster = stack.enter_context(_cluster(address)) if address else None
+        workers = [worker.name for worker in cluster.measuring()] if cluster else None
+        whole = make_plan(read, meanings(), project, trust, workers)
         plan = restricted(whole, only)
-        study = Study(plan, meanings(), Journal(_journal(read)), wishes, lambda _event: None, project)
+        study = Study(plan, meanings(), Journal(_journal(read)), wishes, lambda _event: None, project, cluster)
         if dry_run:
             return _print_plan(study, as_json)
         return _run(study, whole, memory, as_json)
+
+
+def _cluster(address: str) -> Cluster:
+    from edgebench.suite.cluster import Cluster  # Dask is an extra
+
+    return Cluster(address)
 
 
 def _run(study: Study, whole: Plan, memory: Memory, as_json: bool) -> int:
@@ -88,8 +112,8 @@ def _run(study: Study, whole: Plan, memory: Memory, as_json: bool) -> int:
         study = dataclasses.replace(study, journal=Journal(place))  # another run may have ended just now
         with StudyDisplay(quiet=as_json) as display:
             study = dataclasses.replace(study, tell=display.show)
-            for stage in (train_all, convert_all, measure_all):
-                stage(study)
+            for stage in _stages(study):
+                stage()
                 memory.save(study.out / "cache" / "hashes.json")
         outcome = outcome_of(study)
         everything = outcome if whole is study.plan else outcome_of(dataclasses.replace(study, plan=whole))
@@ -97,6 +121,20 @@ def _run(study: Study, whole: Plan, memory: Memory, as_json: bool) -> int:
         memory.save(study.out / "cache" / "hashes.json")
     _print(study, outcome, report, as_json)
     return 0 if outcome.complete else 1
+
+
+def _stages(study: Study) -> list[Callable[[], None]]:
+    """Return the stages in their order: trainings and conversions on the cluster where there is one."""
+    if study.cluster is None:
+        return [lambda: train_all(study), lambda: convert_all(study), lambda: measure_all(study)]
+    from edgebench.suite.sending import FarConverter, FarTrainer
+
+    cluster, threads = study.cluster, study.cluster.threads
+    return [
+        lambda: train_all(study, FarTrainer(cluster), threads),
+        lambda: convert_all(study, FarConverter(cluster), threads),
+        lambda: measure_all(study),
+    ]
 
 
 def _journal(suite: Suite) -> Path:

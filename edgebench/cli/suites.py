@@ -18,6 +18,7 @@ from edgebench.images.perturbations import parse_perturbation
 from edgebench.images.preprocessing import parse
 from edgebench.suite.options import Check, Options
 from edgebench.suite.plan import Meanings
+from edgebench.suite.workers import is_worker
 
 RULES_TRAVEL = "artifacts bring their own rule: write it in [convert] or [[models]]"
 
@@ -37,7 +38,8 @@ def tables(project: Path) -> dict[str, Options]:
 
     def devices(names: Sequence[str]) -> None:
         for name in expand_names(tuple(names), project):
-            open_device(name, project)  # nothing is connected yet
+            if not is_worker(name):
+                open_device(name, project)  # nothing is connected yet
 
     shared: dict[str, Check] = {"labels": read_labels, "preprocess": parse}
     checks: dict[str, dict[str, Check]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgebench.converters.protocol import Prediction
@@ -12,6 +12,9 @@ from edgebench.errors import ConversionError
 from edgebench.files import atomic_path, scratch_folder
 from edgebench.pipeline.workers import WorkerDied, converter
 from edgebench.records import Perturbation, Preprocessing, Source
+
+Predict = Callable[[Source, Preprocessing, Path, Path, Trust], None]
+"""As `reference_outputs`: here, or on another machine."""
 
 
 def reference_outputs(

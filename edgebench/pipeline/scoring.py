@@ -18,7 +18,7 @@ from edgebench.images.evaluation import EvaluationImages, Ticker, evaluation_set
 from edgebench.measures import accuracy as drift
 from edgebench.measures.label_sets import given, score_sets
 from edgebench.measures.outputs import output_kind, pack
-from edgebench.pipeline.reference import reference_outputs
+from edgebench.pipeline.reference import Predict, reference_outputs
 from edgebench.records import INDEPENDENT, Accuracy, Artifact, Perturbation, Preprocessing, TensorSpec
 
 
@@ -50,8 +50,9 @@ def make_exam(
     cache: Path,
     tick: Ticker | None,
     trust: Trust = NOTHING,
+    predict: Predict = reference_outputs,
 ) -> Exam:
-    """Prepare the evaluation set for this artifact's input and the source model's outputs on it.
+    """Prepare the evaluation set for this artifact's input and the source model's outputs on it, which `predict` makes.
 
     Raises UsageError where the data's labels are not the model's.
     """
@@ -66,7 +67,7 @@ def make_exam(
     elif data.record.labelled:
         labels = _output_indices(data, artifact.labels, artifact.output.shape[-1], artifact.model)
     try:
-        path = _reference(artifact, preprocessing, data, cache, trust)
+        path = _reference(artifact, preprocessing, data, cache, trust, predict)
     except EdgebenchError as error:
         return Exam(data, labels, None, reference_reason=str(error))
     return Exam(data, labels, np.load(path, mmap_mode="r", allow_pickle=False), sha256_file(path))
@@ -182,7 +183,12 @@ def _output_indices(
 
 
 def _reference(
-    artifact: Artifact, preprocessing: Preprocessing, data: EvaluationImages, cache: Path, trust: Trust
+    artifact: Artifact,
+    preprocessing: Preprocessing,
+    data: EvaluationImages,
+    cache: Path,
+    trust: Trust,
+    predict: Predict,
 ) -> Path:
     """Run the source model on the evaluation set once, in its own process, and keep what it said."""
     if artifact.source is None:
@@ -190,5 +196,5 @@ def _reference(
     key = sha256_json([artifact.source.__dict__, preprocessing.__dict__, data.record.pixels_sha256])
     path = cache / "references" / f"{artifact.model}-{key[:16]}.npy"
     if not path.exists():
-        reference_outputs(artifact.source, preprocessing, data.images, path, trust)
+        predict(artifact.source, preprocessing, data.images, path, trust)
     return path

@@ -29,13 +29,20 @@ def images_hash(dataset: Dataset, path: Path, split: bool = False) -> str:
     try:
         whole = sha256_file(path) if path.is_file() else ""
         items = [
-            [item.name, item.label, item.row, sha256_file(item.file) if item.file else "", item.split if split else ""]
+            [
+                item.name,
+                item.label,
+                item.labels,
+                item.row,
+                sha256_file(item.file) if item.file else "",
+                item.split if split else "",
+            ]
             for item in dataset.items
         ]
     except OSError as error:
         raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
     table = "" if path.suffix.lower() == ".csv" else whole  # a CSV counts by what it says of each image
-    return sha256_json([dataset.name, dataset.classes, table, items])
+    return sha256_json([dataset.name, dataset.classes, dataset.multi_label, dataset.ordered, table, items])
 
 
 def _plain(value: Any) -> Any:

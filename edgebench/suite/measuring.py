@@ -23,6 +23,7 @@ from edgebench.suite.events import MEASURE, StageStarted
 from edgebench.suite.journal import MEASURED, Line
 from edgebench.suite.steps import Cell
 from edgebench.suite.study import Study, Todo
+from edgebench.suite.workers import folder_of, is_worker
 
 
 def measure_all(study: Study) -> None:
@@ -49,7 +50,7 @@ def _forget_finished(study: Study) -> None:
     left: dict[str, bool] = {}
     for todo in study.cells():
         left[todo.cell.device] = left.get(todo.cell.device, False) or not study.is_done(todo.line)
-    forget(study.out, [device for device, more in left.items() if not more])
+    forget(study.out, [folder_of(device) for device, more in left.items() if not more])
 
 
 class _Round:
@@ -67,7 +68,7 @@ class _Round:
         self._prepare([todo for todos in wanted.values() for todo in todos])
         session = session_of(study.out, fresh=False)
         names = [name for name, todos in wanted.items() if todos]
-        devices = [open_device(name, study.project, session, self._tell) for name in names]
+        devices = [self._open(name, session) for name in names]
 
         def measure(device: Device) -> list[Result]:
             return self._on_device(device, wanted[device_name[id(device)]])
@@ -75,21 +76,43 @@ class _Round:
         device_name = {id(device): name for device, name in zip(devices, names, strict=True)}
         _, lost = on_every(measure, devices, self._tell)
         for error in lost:
-            name, _, reason = str(error).partition(": ")
-            study.problems[name if name in names else ", ".join(names)] = reason or str(error)
+            said = str(error)
+            for name in names:
+                if said.startswith(f"{folder_of(name)}:") or len(names) == 1:
+                    study.problems[name] = said
+
+    def _open(self, name: str, session: str) -> Device:
+        study = self._study
+        if not is_worker(name):
+            return open_device(name, study.project, session, self._tell)
+        from edgebench.suite.worker_device import WorkerDevice  # which imports Dask
+
+        assert study.cluster is not None
+        return WorkerDevice(study.cluster, study.cluster.find(folder_of(name)))
 
     def _prepare(self, todos: Sequence[Todo]) -> None:
         """Find the artifacts and make their exams; what is wrong with one model costs that model's cells."""
         how, study = self._how, self._study
         if how.datasets:
             self._exams = Exams(how.datasets, study.out / "cache", self._tell, how.perturbations, how.trust)
+        found: dict[str, list[Found]] = {}
         for model in dict.fromkeys(todo.cell.model for todo in todos):
             variants = list(dict.fromkeys(todo.cell.variant for todo in todos if todo.cell.model == model))
             try:
-                found = find_artifacts([self._manifest(model, variant) for variant in variants], how.rule)
+                found[model] = find_artifacts([self._manifest(model, variant) for variant in variants], how.rule)
+            except EdgebenchError as error:
+                study.problems[model] = str(error)
+        if study.cluster is not None and how.datasets:
+            from edgebench.suite.references import make_references  # which imports Dask
+
+            make_references(
+                study.cluster, [item for items in found.values() for item in items], how, study.out / "cache"
+            )
+        for model, items in found.items():
+            try:
                 if self._exams is not None:
-                    prepare(self._exams, [item.artifact for item in found], how.rule or PLAIN)
-                self._found |= {(model, item.artifact.variant): item for item in found}
+                    prepare(self._exams, [item.artifact for item in items], how.rule or PLAIN)
+                self._found |= {(model, item.artifact.variant): item for item in items}
             except EdgebenchError as error:
                 study.problems[model] = str(error)
 

@@ -22,6 +22,7 @@ from edgebench.records import Source
 from edgebench.suite.errors import Place, SuiteError, nearest
 from edgebench.suite.options import Words, parse_words
 from edgebench.suite.schema import Filter, Model, Scenario, Suite, Training
+from edgebench.suite.workers import is_worker, worker_names
 from edgebench.training.bases import HUGGINGFACE, parse_base
 from edgebench.training.outputs import model_path
 from edgebench.training.settings import Training as Settings
@@ -54,6 +55,7 @@ class TrainStep:
 
     table: str
     name: str
+    words: Words  # as they are typed after `edgebench train`, before the BASE
     settings: Settings
     params: dict[str, Any]
     path: Path
@@ -65,6 +67,7 @@ class ConvertStep:
 
     name: str
     text: str  # MODEL
+    words: Words  # as they are typed after `edgebench convert`, before the MODEL
     params: dict[str, Any]
     variants: tuple[str, ...]
     place: Place
@@ -102,13 +105,16 @@ class Plan:
         return sum(len(step.cells) * len(step.how.scenarios) for step in self.measurements)
 
 
-def make_plan(suite: Suite, meanings: Meanings, project: Path, trust: Words = ()) -> Plan:
+def make_plan(
+    suite: Suite, meanings: Meanings, project: Path, trust: Words = (), workers: Sequence[str] | None = None
+) -> Plan:
     """Lay a suite out. `trust` are the words that let code of others run; `project` is where devices.toml counts first.
 
+    `workers` are those of a cluster that measure; None where there is no cluster.
     Raises SuiteError naming the line for what cannot be done.
     """
     trainings = tuple(_train_step(one, meanings) for one in suite.trainings)
-    measuring = [(one, *_read(one, meanings, project, trust)) for one in suite.scenarios]
+    measuring = [(one, *_read(one, meanings, project, trust, workers)) for one in suite.scenarios]
     devices = tuple(dict.fromkeys(device for *_, found in measuring for device in found))
     everything = [step for model in suite.models for step in _of_model(model, suite, trainings, meanings, trust)]
     _refuse_namesakes(everything)
@@ -142,17 +148,21 @@ def _train_step(training: Training, meanings: Meanings) -> TrainStep:
     except EdgebenchError as error:
         raise SuiteError(training.place, str(error)) from error
     folder = Path("models", training.name)
-    return TrainStep(training.table, training.name, settings, params, model_path(folder, training.name, base.kind))
+    words = training.words[: training.words.index("--")]
+    return TrainStep(
+        training.table, training.name, words, settings, params, model_path(folder, training.name, base.kind)
+    )
 
 
 def _read(
-    scenario: Scenario, meanings: Meanings, project: Path, trust: Words
+    scenario: Scenario, meanings: Meanings, project: Path, trust: Words, workers: Sequence[str] | None
 ) -> tuple[Measuring, dict[str, Any], list[str]]:
     params = _params("profile", (*scenario.words, *trust, "--", "ARTIFACTS"), meanings, scenario.place)
     try:
-        devices = expand_names(params.pop("devices"), project)
+        devices = worker_names(expand_names(params.pop("devices"), project), workers)
         for device in devices:
-            open_device(device, project)  # nothing is connected yet
+            if not is_worker(device):
+                open_device(device, project)  # nothing is connected yet
         return meanings.measuring(**params), params, devices
     except (EdgebenchError, click.ClickException) as error:
         said = error.message if isinstance(error, click.ClickException) else str(error)
@@ -189,11 +199,13 @@ def _convert_step(
     try:
         if trained is None:
             (order,) = meanings.orders(**params)
-            return ConvertStep(order.name, text, params, order.variants, model.place, order)
+            return ConvertStep(order.name, text, model.words, params, order.variants, model.place, order)
         kind = "huggingface" if parse_base(trained.settings.base).kind == HUGGINGFACE else "keras"
         formats = sources.formats_of(Source(kind, text, ""))
         wanted = tuple(one for one in meanings.variants(params["targets"]) if parts(one)[0] in formats)
-        return ConvertStep(params["name"] or trained.name, text, params, wanted, model.place, None, trained)
+        return ConvertStep(
+            params["name"] or trained.name, text, model.words, params, wanted, model.place, None, trained
+        )
     except EdgebenchError as error:
         raise SuiteError(model.place, str(error)) from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, UsageError
 from edgebench.files import is_safe_name, safe_name
 from edgebench.suite.document import Table, read_document
 from edgebench.suite.errors import Place, nearest
@@ -119,9 +119,17 @@ def read_suite(path: Path, commands: Mapping[str, Options]) -> Suite:
 def checked_scheduler(table: Table) -> str:
     """Return the address of a scheduler, empty where there is none."""
     text = table.text("scheduler", "") if "scheduler" in table.values else ""
+    try:
+        return check_address(text) if text else ""
+    except EdgebenchError as error:
+        raise table.error(str(error), "scheduler") from error
+
+
+def check_address(text: str) -> str:
+    """Return the address of a scheduler. Raises UsageError where it is none."""
     scheme, _, rest = text.partition("://")
-    if text and (scheme not in ("tcp", "tls") or ":" not in rest):
-        raise table.error(f"{text!r} is no address such as tcp://HOST:8786", "scheduler")
+    if scheme not in ("tcp", "tls") or not rest.rpartition(":")[2].isdecimal():
+        raise UsageError(f"scheduler {text!r} is no address such as tcp://HOST:8786")
     return text
 
 

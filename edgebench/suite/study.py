@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgebench.errors import UsageError
 from edgebench.pipeline.manifests import Order
@@ -18,6 +19,9 @@ from edgebench.suite.events import Tell
 from edgebench.suite.journal import Journal, Line
 from edgebench.suite.plan import ConvertStep, Meanings, MeasureStep, Plan, TrainStep, order_of
 from edgebench.suite.steps import Cell
+
+if TYPE_CHECKING:
+    from edgebench.suite.cluster import Cluster  # which imports Dask
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Study:
     wishes: Wishes
     tell: Tell
     project: Path  # whose devices.toml counts first
+    cluster: Cluster | None = None
     problems: dict[str, str] = field(default_factory=dict)  # model or device -> why its cells are missing
     _orders: dict[str, Order | None] = field(default_factory=dict)
     _read: dict[int, tuple[Measuring, list[str]]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from edgebench.errors import EdgebenchError
 from edgebench.files import read_record, sha256_file
@@ -20,8 +21,11 @@ Trainer = Callable[[Study, TrainStep], None]
 """Trains one model into the study's output folder. Raises EdgebenchError where that cannot be done."""
 
 
-def train_all(study: Study, trainer: Trainer | None = None) -> None:
-    """Train what is not trained. Raises KeyboardInterrupt where the user stops one: its best epoch is kept."""
+def train_all(study: Study, trainer: Trainer | None = None, jobs: int = 1) -> None:
+    """Train what is not trained, `jobs` at once where a cluster does it.
+
+    Raises KeyboardInterrupt where the user stops one: its best epoch is kept.
+    """
     todo = []
     for step in study.plan.trainings:
         if not study.find_training(step):
@@ -29,17 +33,27 @@ def train_all(study: Study, trainer: Trainer | None = None) -> None:
     total = len(study.plan.trainings)
     if total:
         study.tell(StageStarted(TRAIN, total, total - len(todo)))
-    for step in todo:
-        study.tell(StepStarted(TRAIN, step.name))
-        try:
-            _make_room(study, step)
-            (trainer or train_here)(study, step)
-            _note(study, step)
-            study.look_again()
-            study.tell(StepDone(TRAIN, step.name))
-        except EdgebenchError as error:
-            study.problems[step.name] = str(error)
-            study.tell(StepDone(TRAIN, step.name, str(error)))
+    if trainer is None or jobs == 1:
+        for step in todo:
+            _train(study, step, trainer or train_here)
+    else:
+        with ThreadPoolExecutor(jobs) as pool:
+            for future in [pool.submit(_train, study, step, trainer) for step in todo]:
+                future.result()
+    if todo:
+        study.look_again()
+
+
+def _train(study: Study, step: TrainStep, trainer: Trainer) -> None:
+    study.tell(StepStarted(TRAIN, step.name))
+    try:
+        _make_room(study, step)
+        trainer(study, step)
+        _note(study, step)
+        study.tell(StepDone(TRAIN, step.name))
+    except EdgebenchError as error:
+        study.problems[step.name] = str(error)
+        study.tell(StepDone(TRAIN, step.name, str(error)))
 
 
 def train_here(study: Study, step: TrainStep) -> None:
