@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 from collections.abc import Callable
@@ -18,9 +19,9 @@ from edgebench.cli.suites import commands, meanings, project_of, tables
 from edgebench.cli.trusting import trust_options
 from edgebench.files import sha256_json
 from edgebench.hashes import Memory, remembered
-from edgebench.records import OK
+from edgebench.records import FAILED, OK
 from edgebench.suite.converting import convert_all
-from edgebench.suite.journal import Journal, Line, exclusive
+from edgebench.suite.journal import MEASURED, Journal, Line, exclusive
 from edgebench.suite.measuring import measure_all
 from edgebench.suite.options import Words, parse_words
 from edgebench.suite.outcome import Left, Made, Outcome, outcome_of, what_is_left
@@ -117,10 +118,10 @@ def _run(study: Study, whole: Plan, memory: Memory, as_json: bool) -> int:
                 memory.save(study.out / "cache" / "hashes.json")
         outcome = outcome_of(study)
         everything = outcome if whole is study.plan else outcome_of(dataclasses.replace(study, plan=whole))
-        report = _report(study, everything, as_json)
+        report, code = _report(study, everything, as_json)
         memory.save(study.out / "cache" / "hashes.json")
     _print(study, outcome, report, as_json)
-    return 0 if outcome.complete else 1
+    return code if outcome.complete else 1
 
 
 def _stages(study: Study) -> list[Callable[[], None]]:
@@ -147,25 +148,25 @@ def _bearable_jobs() -> int:
     return max(1, min(cores, int(psutil.virtual_memory().available // (GIGABYTES_OF_A_CONVERSION * 10**9))))
 
 
-def _report(study: Study, outcome: Outcome, quiet: bool) -> Path | None:
-    """Write the report of all cells there are, unless it is there; return its page."""
+def _report(study: Study, outcome: Outcome, quiet: bool) -> tuple[Path | None, int]:
+    """Let `edgebench report` write the report of all cells there are, unless it has; return its page and exit code."""
     cells = [cell for cell in outcome.cells if cell.device and cell.place]
-    words: Words = study.plan.suite.report
     page = Path("report", "report.html")
     if not cells:
-        return None
-    key = sha256_json([words, sorted((cell.key, cell.place) for cell in cells)])[:32]
-    if study.journal.find(key) is None or not (study.out / page).exists():
-        from edgebench.report import make_console, print_report, read_report, write_files
-
-        margin = parse_words(commands()["report"], [*words, "--", "RESULTS"])["margin"]
-        report = read_report([study.out / cell.place for cell in cells], margin)
-        write_files(report, study.out)
-        study.journal.add(Line(REPORTED, str(page), key, OK))
-        if not quiet:
-            print_report(report, make_console())
-            click.echo()
-    return study.out / page
+        return None, 0
+    words: Words = study.plan.suite.report
+    measured = study.journal.count(MEASURED)  # a cell that was measured again has its old key
+    key = sha256_json([words, measured, sorted((cell.key, cell.place, cell.status) for cell in cells)])[:32]
+    line = study.journal.find(key)
+    if line is None or not (study.out / page).exists():
+        report = commands()["report"]
+        params = parse_words(report, [*words, f"--out={study.out}", "--", *(str(study.out / c.place) for c in cells)])
+        with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+            assert report.callback is not None
+            code = report.callback(**params)
+        line = Line(REPORTED, str(page), key, FAILED if code else OK)
+        study.journal.add(line)
+    return study.out / page, 0 if line.status == OK else 1
 
 
 def _print(study: Study, outcome: Outcome, report: Path | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgebench.converters import sources
 from edgebench.converters.huggingface.source import looks_like as is_checkpoint
+from edgebench.converters.keras import archive
 from edgebench.errors import UsageError
 from edgebench.images.datasets import IMAGE_SUFFIXES, SPLITS
 from edgebench.images.evaluation import open_dataset
@@ -56,7 +57,7 @@ def look(folder: Path) -> Findings:
         if _is_model(path):
             try:
                 source = sources.resolve(str(path))
-                models.append(Model(path, sources.looks_like(source)))
+                models.append(Model(path, archive.looks_like(source)))
             except UsageError as error:
                 refused.append(str(error))
         elif not any(path.is_relative_to(found.path) for found in images):

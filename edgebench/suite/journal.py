@@ -56,6 +56,10 @@ class Journal:
     def __len__(self) -> int:
         return len(self._all)
 
+    def count(self, kind: str) -> int:
+        """How many lines there are of a kind."""
+        return sum(line.kind == kind for line in self._all)
+
     def find(self, key: str) -> Line | None:
         """Return the line of a step that is finished just so, and whose place nothing else has taken."""
         line = self._keys.get(key)

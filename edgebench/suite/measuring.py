@@ -70,16 +70,20 @@ class _Round:
         names = [name for name, todos in wanted.items() if todos]
         devices = [self._open(name, session) for name in names]
 
-        def measure(device: Device) -> list[Result]:
-            return self._on_device(device, wanted[device_name[id(device)]])
-
         device_name = {id(device): name for device, name in zip(devices, names, strict=True)}
+
+        def measure(device: Device) -> list[Result]:
+            name = device_name[id(device)]
+            try:
+                return self._on_device(device, wanted[name])
+            except EdgebenchError as error:
+                study.problems[name] = str(error)
+                raise
+
         _, lost = on_every(measure, devices, self._tell)
-        for error in lost:
-            said = str(error)
+        for error in lost:  # also what was not foreseen there
             for name in names:
-                if said.startswith(f"{folder_of(name)}:") or len(names) == 1:
-                    study.problems[name] = said
+                study.problems.setdefault(name, str(error))
 
     def _open(self, name: str, session: str) -> Device:
         study = self._study
