@@ -1,4 +1,4 @@
-"""A suite of 4 Keras models x 6 variants, killed with -9 at random moments and resumed: `python -m benchmarks.suite_kills`.
+"""4 Keras models x 6 variants, killed with -9 at random moments and resumed: `python -m benchmarks.suite_kills`.
 
 Prints what differs between its final table and that of a run that was let through (nothing but times should), and what
 was done twice. With --workers the conversions go to two Dask workers, of which one is killed. With --speed it converts
@@ -91,7 +91,8 @@ def speed(folder: Path) -> None:
             with local_cluster(folder / f"cluster-{number}-{workers}", study) as cluster:
                 for name in ("one", "two")[:workers]:
                     cluster.start(name)
-                wait_for(lambda: "0 finished" in study.run("--dry-run", "--scheduler", cluster.address).stdout)
+                plan = ("--dry-run", "--scheduler", cluster.address)
+                wait_for(lambda study=study, plan=plan: "0 finished" in study.run(*plan).stdout)
                 start = time.monotonic()
                 done = study.run("--scheduler", cluster.address)
                 seconds[workers].append(time.monotonic() - start)
