@@ -34,7 +34,8 @@ class Line:
     latency: tuple[float | None, float | None]  # ms
     ratio: str
     verdict: str
-    top1: tuple[float | None, float | None]
+    right: tuple[float | None, float | None]  # shares: top-1, or images with every label right
+    sets: bool  # images carry sets of labels
     size_bytes: tuple[float | None, float | None]
     drop: str
     same_images: bool
@@ -61,7 +62,7 @@ def print_comparison(cells: Sequence[Pair], lines: Sequence[Line], outcomes: Seq
         column(f"new {unit}", after, 2, right=True),
         column("ratio", [line.ratio for line in lines], 0),
         column("verdict", [line.verdict for line in lines], 0),
-        column("top-1", [", ".join(filter(None, [_top1(line), line.drop])) for line in lines], 1),
+        column("top-1", [", ".join(filter(None, [_right(line), line.drop])) for line in lines], 1),
     ]
     names = column("cell", [line.cell for line in lines], 0)
     found = lay_out(names, [one for one in columns if any(one.texts)], c.width)
@@ -124,10 +125,10 @@ def _table(lines: Sequence[Line]) -> Iterator[str]:
     yield "\n| Cell | Latency, old → new | Change | Top-1, old → new | Change, points | Size, old → new | Verdict |"
     yield "| :-- | --: | --: | --: | --: | --: | :-- |"
     for line in lines:
-        both = line.same_images and None not in line.top1
-        change = points((line.top1[1] or 0) - (line.top1[0] or 0)) if both else ""
+        both = line.same_images and None not in line.right
+        change = points((line.right[1] or 0) - (line.right[0] or 0)) if both else ""
         verdict = ", ".join(filter(None, [line.verdict, line.drop]))
-        texts = [_arrow(*map(milliseconds, line.latency)), line.ratio, _top1(line), change]
+        texts = [_arrow(*map(milliseconds, line.latency)), line.ratio, _right(line), change]
         texts += [_arrow(*map(size, line.size_bytes)), verdict]
         yield f"| {' | '.join(map(plain, [line.cell, *texts]))} |"
 
@@ -144,15 +145,17 @@ def _line(cell: Pair, drop: Verdict) -> Line:
     difference = difference_of(cell)
     ratio = difference.ratio if difference else None
     word = difference.word if difference else ""
-    pairs = [
-        (getattr(old, name, None), getattr(new, name, None)) for name in ("latency_ms_median", "top1", "size_bytes")
-    ]
+    counts = [side.counts for side in (cell.baseline, cell.candidate) if side is not None]
+    sets = any(one is not None and one.multi_label for one in counts)
+    names = ("latency_ms_median", "subset_accuracy" if sets else "top1", "size_bytes")
+    pairs = [(getattr(old, name, None), getattr(new, name, None)) for name in names]
     return Line(
         cell=cell.name,
         latency=pairs[0],
         ratio=f"{ratio.value:.3f} ({ratio.low:.3f}-{ratio.high:.3f})" if ratio else "",
         verdict=(difference and difference.reason) or _verdict(cell, word),
-        top1=pairs[1],
+        right=pairs[1],
+        sets=sets,
         size_bytes=pairs[2],
         drop=drop.short,
         same_images=not unlike(cell, Basis.IMAGES),
@@ -176,8 +179,9 @@ def _in(value: float | None, scale: float) -> str:
     return "" if value is None else significant(value / scale, 4)
 
 
-def _top1(line: Line) -> str:
-    return _arrow(*map(percent, line.top1))
+def _right(line: Line) -> str:
+    shares = _arrow(*map(percent, line.right))
+    return f"{shares} with all labels right" if line.sets and shares else shares
 
 
 def _arrow(old: str, new: str) -> str:

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from edgebench.cli import cli
 from edgebench.measures.accuracy import score
+from edgebench.measures.label_sets import score_sets
 from edgebench.measures.significance import paired_interval
-from edgebench.records import LOGITS, Evaluation, Perturbation
+from edgebench.records import LOGITS, SCORES, Evaluation, Perturbation
 from tests.make import make_result, make_set, write_results
 
 IMAGES, CLASSES = 1000, 4
@@ -89,3 +90,26 @@ def test_a_gate_on_the_change_is_paired(compare):
         "--fail-if", f"top1_change < {-low + 1e-9}", "--fail-if", f"top1_change < {-high - 1e-9}", "--json",
     )  # fmt: skip
     assert [gate["passed"] for gate in json.loads(outcome.output)["gates"]] == [False, True]
+
+
+def sets_evaluation(wrong):
+    """Images with two labels of four each; those in `wrong` get a third."""
+    labels = np.eye(CLASSES, dtype=bool)[LABELS] | np.eye(CLASSES, dtype=bool)[(LABELS + 1) % CLASSES]
+    given = labels.copy()
+    given[wrong, (LABELS[wrong] + 2) % CLASSES] = True
+    counts = score_sets(given.astype(np.float32), labels, labels.astype(np.float32), SCORES, per_class=False)
+    return Evaluation(dataclasses.replace(make_set(images=IMAGES), multi_label=True), counts)
+
+
+def test_sets_of_labels_have_their_own_name_and_paired_interval(compare):
+    before, after = sets_evaluation(np.arange(30)), sets_evaluation(np.arange(20, 80))
+    _, high = paired_interval(50, 20, IMAGES)
+    outcome = compare([before], [after], "--json", "--fail-if", f"subset_accuracy_change > {-high - 1e-6}")
+    (cell,) = json.loads(outcome.output)["cells"]
+    assert cell["accuracy"] == "real drop"
+    assert outcome.exit_code == 1 and "subset_accuracy_change" in outcome.output  # an unpaired one would be wider
+
+
+def test_the_table_says_sets_of_labels(compare):
+    outcome = compare([sets_evaluation(np.arange(30))], [sets_evaluation(np.arange(60))], "--markdown")
+    assert "97.0% → 94.0% with all labels right" in outcome.output and "| -3.0 |" in outcome.output
