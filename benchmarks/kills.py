@@ -95,21 +95,23 @@ def journaled(lab: Lab) -> dict[tuple[str, str], str]:
     return found
 
 
-def note(lab: Lab, count: Count, finished: bool) -> None:
-    """Compare the journals, or the results of a profile that is through, with what was journaled before."""
-    if finished:
-        runs = {
-            (path.parent.name, run["started"])
-            for path in lab.results().glob("*/*.json")
-            for run in json.loads(path.read_text())["runs"]
-        }
-        count.again += sum((device, started) not in runs for (device, _), started in count.kept.items())
-        count.journaled += len(count.kept)
-        count.profiles += 1
-        count.kept = {}
-        return
-    now = journaled(lab)
-    count.again += sum(now.get(key) != started for key, started in count.kept.items())
+def in_results(lab: Lab) -> set[tuple[str, str]]:
+    """Return (device, when it began) of every run that a finished cell holds; its journal is cleared then."""
+    return {
+        (path.parent.name, run["started"])
+        for path in lab.results().glob("*/*.json")
+        for run in json.loads(path.read_text())["runs"]
+    }
+
+
+def note(lab: Lab, count: Count) -> None:
+    """Look for every run that was journaled before: in the journal still, in a result now, or measured again."""
+    now, ended = journaled(lab), in_results(lab)
+    for (device, job), started in list(count.kept.items()):
+        if now.get((device, job)) != started:
+            count.again += (device, started) not in ended
+            count.journaled += 1
+            del count.kept[device, job]
     count.kept.update(now)
 
 
@@ -139,14 +141,15 @@ def kill_once(lab: Lab, count: Count, due: Due) -> bool:
         os.kill(host.pid, signal.SIGKILL)
         host.wait()
         count.kills += 1
-        note(lab, count, finished=False)
+        note(lab, count)
         deadline = time.monotonic() + STRAY_SECONDS
         while strays(lab) and time.monotonic() < deadline:
             time.sleep(0.1)
         count.strays += len(strays(lab))
         return False
     assert host.returncode == 0, (lab.folder / "host.log").read_text()[-2000:]
-    note(lab, count, finished=True)
+    note(lab, count)
+    count.profiles += 1
     return True
 
 
