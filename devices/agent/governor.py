@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any
 
 from . import probe
 from .reservation import read_json
@@ -20,7 +19,7 @@ class Governor:
     def __init__(self, path: str, cpus: str = CPUS) -> None:
         self._path, self._cpus = path, cpus
 
-    def set(self, name: str) -> dict[str, Any]:
+    def set(self, name: str) -> dict[str, object]:
         """Set every core's governor; say which it is now, and why not where this user may not."""
         if not NAME.match(name):
             raise ValueError(f"not a governor: {name!r}")

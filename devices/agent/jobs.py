@@ -39,7 +39,7 @@ class Jobs:
         self._reservation = Reservation(store.path("reserved"), session, owner)
         self._governor = Governor(store.path("governor.json"))
 
-    def reserve(self, governor: str = "") -> dict[str, Any]:
+    def reserve(self, governor: str = "") -> dict[str, object]:
         """Keep the device for this session until `release`; say who has it where it is another's."""
         holder = self._reservation.take()
         if holder is None and not self._free():
@@ -49,7 +49,7 @@ class Jobs:
             return {"state": "busy", "holder": holder}
         return {"state": "reserved", **(self._governor.set(governor) if governor else {})}
 
-    def release(self) -> dict[str, Any]:
+    def release(self) -> dict[str, object]:
         """Give the device free, with the governor it had."""
         if self._reservation.held() and self._free():
             self._governor.give_back()
@@ -62,7 +62,7 @@ class Jobs:
             self._governor.give_back()
         self._reservation.leave()
 
-    def temperature(self) -> dict[str, Any]:
+    def temperature(self) -> dict[str, object]:
         """Return how hot it is, in millidegrees Celsius; None where the device does not say."""
         return {"millidegrees": probe.temperature()}
 
@@ -73,7 +73,7 @@ class Jobs:
         bundle: str,
         paths: list[str],
         timeout: float,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Start a job, or say that it is running or done already, or who holds the device."""
         folder = self._store.path("jobs", id)
         if os.path.exists(os.path.join(folder, "job.json")):
@@ -101,7 +101,7 @@ class Jobs:
             os.close(lock)
         return {"state": "running"}
 
-    def wait(self, id: str, offset: int, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def wait(self, id: str, offset: int, seconds: float) -> tuple[dict[str, object], bytes]:
         """Return the job's state and its progress from `offset`, as soon as there is any news."""
         progress = self._store.path("jobs", id) + "/progress"
         deadline = time.monotonic() + seconds
@@ -117,7 +117,7 @@ class Jobs:
             if select.select([self._source], [], [], POLL_SECONDS)[0]:
                 return state, b""
 
-    def fetch(self, id: str, file: str, offset: int) -> tuple[dict[str, Any], bytes]:
+    def fetch(self, id: str, file: str, offset: int) -> tuple[dict[str, object], bytes]:
         """Return a piece of one of the job's files and the file's whole size; size -1: there is none."""
         if file not in FETCHABLE:
             raise ValueError(f"not a file of a job: {file!r}")
@@ -128,7 +128,7 @@ class Jobs:
             stream.seek(offset)
             return {"size": os.path.getsize(path)}, stream.read(PIECE)
 
-    def forget(self, prefix: str, keep: str = "") -> dict[str, Any]:
+    def forget(self, prefix: str, keep: str = "") -> dict[str, object]:
         """Delete the folders of jobs whose id starts with `prefix`, but not that of `keep` or of the one that runs."""
         running = self._holder().get("id") if not self._free() else None
         names = own_entries(self._store.root, "jobs")
@@ -137,7 +137,7 @@ class Jobs:
             remove(self._store.path("jobs", name))
         return {"removed": len(names)}
 
-    def kill(self, id: str) -> dict[str, Any]:
+    def kill(self, id: str) -> dict[str, object]:
         """End a running job and all its processes."""
         if self._free() or self._holder().get("id") != id:
             return {"killed": False}
@@ -147,7 +147,7 @@ class Jobs:
             time.sleep(POLL_SECONDS)
         return {"killed": self._free()}
 
-    def kill_all(self) -> dict[str, Any]:
+    def kill_all(self) -> dict[str, object]:
         """End whatever runs."""
         return self.kill(str(self._holder().get("id", ""))) if not self._free() else {"killed": False}
 
@@ -164,7 +164,7 @@ class Jobs:
         for id in sorted(own_entries(self._store.root, "jobs"), key=self._number)[:-MOST_FINISHED]:
             remove(self._store.path("jobs", id))
 
-    def _state(self, id: str) -> dict[str, Any]:
+    def _state(self, id: str) -> dict[str, object]:
         folder = self._store.path("jobs", id)
         holds = not self._free() and self._holder().get("id") == id
         ended = read_json(os.path.join(folder, "exit.json"))  # after the lock: it is written before the lock is freed

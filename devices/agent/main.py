@@ -46,7 +46,7 @@ class Agent:
             with contextlib.suppress(FileNotFoundError):  # the store has been removed
                 self._jobs.leave()
 
-    def _greet(self, hello: dict[str, Any]) -> None:
+    def _greet(self, hello: dict[str, object]) -> None:
         self._send(GREETING + json.dumps(hello).encode() + b"\n")
 
     def _serve(self) -> None:
@@ -61,7 +61,7 @@ class Agent:
             answer, content = self._answer(request, body)
             self._send(json.dumps({**answer, "bytes": len(content)}).encode() + b"\n" + content)
 
-    def _answer(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    def _answer(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, object], bytes]:
         operation = request.pop("op")
         try:
             if operation == "facts":
@@ -71,7 +71,7 @@ class Agent:
             if operation == "try_import":
                 return tryout.try_import(**request), b""
             if operation in ("wait", "fetch"):
-                answer: tuple[dict[str, Any], bytes] = getattr(self._jobs, operation)(**request)
+                answer: tuple[dict[str, object], bytes] = getattr(self._jobs, operation)(**request)
                 return answer
             if operation in ("start", "reserve", "release", "temperature", "forget", "kill", "kill_all"):
                 return getattr(self._jobs, operation)(**request), b""

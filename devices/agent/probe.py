@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from typing import Any, Optional
+from typing import Optional
 
 PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "onnxruntime", "tensorflow")
 VCGENCMD = "/usr/bin/vcgencmd"
@@ -20,7 +20,7 @@ def boot_id() -> str:
     return read("/proc/sys/kernel/random/boot_id") or ""
 
 
-def facts(store: str) -> dict[str, Any]:
+def facts(store: str) -> dict[str, object]:
     """Return everything the host needs to plan and to report; sizes in bytes, frequencies in Hz."""
     system = _os_release()
     disk = os.statvfs(store)

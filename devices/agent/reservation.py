@@ -73,7 +73,7 @@ class Reservation:
             os.close(self._handle)
             self._handle = None
 
-    def _write(self, value: dict[str, Any]) -> None:
+    def _write(self, value: dict[str, object]) -> None:
         assert self._handle is not None
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, json.dumps(value).encode(), 0)

@@ -50,7 +50,7 @@ class Store:
                 raise ValueError(f"not a name for the store: {name!r}")
         return os.path.join(self.root, *names)
 
-    def stat(self, kind: str, sha256: str, content: str, name: str) -> dict[str, Any]:
+    def stat(self, kind: str, sha256: str, content: str, name: str) -> dict[str, object]:
         """Say whether an object is there, and how many bytes of its `content` upload have arrived."""
         path, holder = self._place(kind, sha256, name), self._place(kind, sha256, "")
         if name and os.path.isdir(holder) and not os.path.lexists(path):
@@ -61,7 +61,7 @@ class Store:
         partial = os.path.getsize(incoming) if os.path.exists(incoming) else 0
         return {"path": path, "present": os.path.exists(path), "partial": partial}
 
-    def write(self, content: str, offset: int, body: bytes) -> dict[str, Any]:
+    def write(self, content: str, offset: int, body: bytes) -> dict[str, object]:
         """Append one piece of an upload at `offset`; a full disk leaves nothing behind."""
         path = self._incoming(content)
         if not offset:
@@ -79,7 +79,7 @@ class Store:
             raise
         return {"size": offset + len(body)}
 
-    def commit(self, kind: str, sha256: str, content: str, name: str, unpack: bool) -> dict[str, Any]:
+    def commit(self, kind: str, sha256: str, content: str, name: str, unpack: bool) -> dict[str, object]:
         """Verify a whole upload and move it (or what it unpacks to) to its place in one step."""
         if kind == LENT and (unpack or not name):
             raise ValueError("only a file can be lent")
@@ -106,7 +106,7 @@ class Store:
             self._release(content)
         return self.stat(kind, sha256, content, name) if name else {"path": place}
 
-    def give_back(self, sha256: str = "") -> dict[str, Any]:
+    def give_back(self, sha256: str = "") -> dict[str, object]:
         """Delete one object that this session was lent, or all of them; no other session's, and nothing it was sent."""
         wanted = self._place(LENT, sha256, "") if sha256 else ""
         own = [name for name in own_entries(self.root, "objects") if name.endswith(f".{self._session}.{LENT}")]
@@ -115,7 +115,7 @@ class Store:
             remove(path)
         return {"removed": len(gone)}
 
-    def set_environment(self, runtime: str, value: dict[str, Any]) -> dict[str, Any]:
+    def set_environment(self, runtime: str, value: dict[str, object]) -> dict[str, object]:
         """Remember which packages `runtime` needs: {"version", "packages": [sha256, ..], ..}; drop what none needs."""
         path = self.path("environments", runtime + ".json")
         if value:
@@ -144,7 +144,7 @@ class Store:
                 found[file[:-5]] = {**value, "paths": paths}
         return found
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> dict[str, object]:
         """Bytes and number of files of what edgebench keeps here."""
         places = [os.path.join(self.root, kind, name) for kind in FOLDERS for name in own_entries(self.root, kind)]
         sizes = [os.lstat(path).st_size for path in places if not os.path.isdir(path)]
@@ -153,7 +153,7 @@ class Store:
                 sizes += [os.lstat(os.path.join(folder, file)).st_size for file in files]
         return {"root": self.root, "size": sum(sizes), "files": len(sizes)}
 
-    def remove_all(self) -> dict[str, Any]:
+    def remove_all(self) -> dict[str, object]:
         """Delete what edgebench has written, and the folder where nothing else is in it; `left` counts the rest."""
         answer = self.usage()
         return {**answer, "left": remove_own(self.root)}

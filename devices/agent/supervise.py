@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from typing import Any, Optional
+from typing import Optional
 
 from . import reservation
 from .governor import Governor
@@ -105,7 +105,7 @@ def environment(paths: list[str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def _note(folder: str, name: str, value: dict[str, Any], size: int = 0) -> None:
+def _note(folder: str, name: str, value: dict[str, object], size: int = 0) -> None:
     path = os.path.join(folder, name)
     with open(path + ".new", "w") as stream:
         stream.write(json.dumps(value).ljust(size))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
 
 from .supervise import environment
 
@@ -12,7 +11,7 @@ MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}\Z")
 SECONDS = 300  # an emulated board imports onnxruntime in half a minute
 
 
-def try_import(module: str, paths: list[str]) -> dict[str, Any]:
+def try_import(module: str, paths: list[str]) -> dict[str, object]:
     """Import `module` with `paths` in front; return {"code", "said"}: what it exited with and its last words."""
     import subprocess  # takes long to import on a small device, and most connections install nothing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -103,7 +103,7 @@ class Facts(BaseModel):
         return self
 
 
-def read_facts(answer: dict[str, Any], name: str) -> Facts:
+def read_facts(answer: dict[str, object], name: str) -> Facts:
     """Check what the agent answered. Raises DeviceError naming the field that is wrong."""
     try:
         return Facts.model_validate({**answer, "name": name})
@@ -125,9 +125,9 @@ class Usage(BaseModel):
     left: Count = 0
 
 
-def read_usage(answer: dict[str, Any], name: str) -> dict[str, Any]:
+def read_usage(answer: dict[str, object], name: str) -> Usage:
     """Check what the agent says about its store."""
     try:
-        return Usage.model_validate(answer).model_dump()
+        return Usage.model_validate(answer)
     except ValidationError as error:
         raise DeviceError(f"{name} describes its store in a way that cannot be") from error

@@ -39,7 +39,7 @@ class Connection:
         """Everything sent so far, over every link."""
         return self._sent_before + (self._link.bytes_sent if self._link else 0)
 
-    def request(self, operation: str, **values: Any) -> tuple[dict[str, Any], bytes]:
+    def request(self, operation: str, **values: Any) -> tuple[dict[str, object], bytes]:
         """Send one request; over a new link if this one breaks."""
         return self.persist(lambda link: link.request(operation, **values))
 

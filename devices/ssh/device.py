@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import signal
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from edgebench.devices.base import (
 )
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.config import DeviceConfig
-from edgebench.devices.provision.facts import Facts, read_facts, read_usage
+from edgebench.devices.provision.facts import Facts, Usage, read_facts, read_usage
 from edgebench.devices.provision.plan import FAMILIES, missing_families, usable_runtimes
 from edgebench.devices.returns import failed, most_output_bytes, read_outcome
 from edgebench.devices.ssh.carry import Provision, provision
@@ -47,6 +48,17 @@ MAX_STDERR = 1 << 20
 FULL_DISK_BYTES = 1 << 20
 MOST_STARTS = 3  # of one job that the device says it has lost before anyone waited for it
 MOST_ATTEMPTS = 2  # of one job in which the device restarts
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the agent's `start` is asked: a job by its name there, and what it runs with."""
+
+    id: str
+    job: str  # as JSON
+    bundle: str
+    paths: list[str]  # of the runtime's packages
+    timeout: float  # seconds
 
 
 class SshDevice:
@@ -139,11 +151,11 @@ class SshDevice:
         self.facts()
         return reasons
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> Usage:
         """Return the folder edgebench uses there, with its bytes (`size`) and number of `files`."""
         return read_usage(self._connection.request("usage")[0], self.name)
 
-    def remove_all(self) -> dict[str, Any]:
+    def remove_all(self) -> Usage:
         """End what runs there and delete the folder; return what `usage` would have said."""
         self._connection.request("kill_all")
         return read_usage(self._connection.request("remove_all")[0], self.name)
@@ -178,11 +190,11 @@ class SshDevice:
 
         A device that restarts meanwhile gets the job once more.
         """
-        request = self._request(job)
+        start = self._start_of(job)
         for attempt in range(MOST_ATTEMPTS):
-            self._connection.request("forget", prefix=self._session, keep=request["id"])
-            self._start(request, progress)
-            state, phase = self._wait(request["id"], job, progress)
+            self._connection.request("forget", prefix=self._session, keep=start.id)
+            self._start(start, progress)
+            state, phase = self._wait(start.id, job, progress)
             if state.get("state") != "lost":
                 break
             reason = clean_text(state.get("reason", "no reason given"), SHORT)
@@ -190,40 +202,36 @@ class SshDevice:
                 again = " again" if attempt else ""
                 return failed(job, FAILED, f"{reason}{again}, in phase {phase!r}")
             progress(Notice(f"{reason}; the job is started once more"))
-            self._connection.request("forget", prefix=request["id"])
+            self._connection.request("forget", prefix=start.id)
         with scratch_folder() as folder:
-            return self._collect(request["id"], job, state, phase, folder)
+            return self._collect(start.id, job, state, phase, folder)
 
     def _known_facts(self) -> Facts:
         return self._facts or self.facts()
 
-    def _request(self, job: Job) -> dict[str, Any]:
+    def _start_of(self, job: Job) -> Start:
         """Name the job by its content: the same job in the same session is the same folder on the device."""
         facts = self._known_facts()
         if not self._bundle:
             with scratch_folder() as folder:
                 bundle = write_bundle(folder)
                 self._bundle = self.put(bundle, sha256_file(bundle))
-        value: dict[str, Any] = {
-            "job": json.dumps(to_dict(job)),
-            "bundle": self._bundle,
-            "paths": list(facts.environments[job.runtime].paths) if job.runtime in facts.environments else [],
-            "timeout": job.settings.timeout_seconds,
-        }
-        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-        return {"id": f"{self._session}-{digest[:32]}", **value}
+        paths = list(facts.environments[job.runtime].paths) if job.runtime in facts.environments else []
+        made = Start("", json.dumps(to_dict(job)), self._bundle, paths, job.settings.timeout_seconds)
+        digest = hashlib.sha256(json.dumps(dataclasses.asdict(made), sort_keys=True).encode()).hexdigest()
+        return dataclasses.replace(made, id=f"{self._session}-{digest[:32]}")
 
-    def _start(self, request: dict[str, Any], progress: Progress) -> None:
+    def _start(self, start: Start, progress: Progress) -> None:
         """Start the job. Raises DeviceError for a device that says it is lost however often it is started."""
         for _ in range(MOST_STARTS):
-            state = self._when_free(lambda: self._connection.request("start", **request)[0], progress)
+            state = self._when_free(lambda: self._connection.request("start", **dataclasses.asdict(start))[0], progress)
             if state.get("state") != "lost":
                 return
-            self._connection.request("forget", prefix=request["id"])  # of an earlier attempt that nobody waited for
+            self._connection.request("forget", prefix=start.id)  # of an earlier attempt that nobody waited for
         reason = clean_text(state.get("reason", "no reason given"), SHORT)
         raise DeviceError(f"{self.name} loses every job as it is started: {reason}")
 
-    def _when_free(self, ask: Callable[[], dict[str, Any]], progress: Progress) -> dict[str, Any]:
+    def _when_free(self, ask: Callable[[], dict[str, object]], progress: Progress) -> dict[str, object]:
         """Ask until the device is not busy for somebody else, and tell for whom."""
         deadline = time.monotonic() + BUSY_PATIENCE_SECONDS
         while True:
@@ -237,7 +245,7 @@ class SshDevice:
             progress(Busy(owner))
             self._connection.pause(BUSY_PAUSE_SECONDS)
 
-    def _wait(self, identifier: str, job: Job, progress: Progress) -> tuple[dict[str, Any], str]:
+    def _wait(self, identifier: str, job: Job, progress: Progress) -> tuple[dict[str, object], str]:
         reader = ProgressReader(progress)
         deadline = time.monotonic() + job.settings.timeout_seconds + GRACE_SECONDS
         while True:
@@ -253,7 +261,7 @@ class SshDevice:
                 self._connection.request("kill", id=identifier)
                 return {"state": "done", "code": None}, reader.phase
 
-    def _collect(self, identifier: str, job: Job, state: dict[str, Any], phase: str, folder: Path) -> Outcome:
+    def _collect(self, identifier: str, job: Job, state: dict[str, object], phase: str, folder: Path) -> Outcome:
         code = state.get("code")
         if code is not None and not (type(code) is int and abs(code) < 1000):
             return failed(job, FAILED, f"{self.name} answered with the exit code {clean_text(code, 40)!r}")

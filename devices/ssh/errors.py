@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgebench.devices.config import DeviceConfig
 from edgebench.devices.ssh.payload import OLDEST_PYTHON
 from edgebench.devices.text import SHORT, clean_bytes, clean_text
@@ -37,7 +35,7 @@ def explain(
     return f"the agent on {config.name} ended with exit code {code}: {last}", True
 
 
-def explain_hello(config: DeviceConfig, hello: dict[str, Any]) -> None:
+def explain_hello(config: DeviceConfig, hello: dict[str, object]) -> None:
     """Raise DeviceError where the agent's first words are that it cannot work there."""
     if "too_old" in hello:
         raise DeviceError(

@@ -102,7 +102,7 @@ class Link:
 
     def request(
         self, operation: str, body: bytes = b"", patience: float = ANSWER_SECONDS, limit: int = 0, **values: Any
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[dict[str, object], bytes]:
         """Send one request and return the answer and its body of at most `limit` bytes."""
         line = json.dumps({"op": operation, "bytes": len(body), **values}).encode() + b"\n"
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 MODULES = (
     "probe",
@@ -46,7 +46,7 @@ package.main.Agent(json.loads({settings!r})).serve()
 """
 
 
-def payload(settings: dict[str, Any]) -> bytes:
+def payload(settings: Mapping[str, object]) -> bytes:
     """Return what to write first: spare lines, the length in one, then the loader with every module, compressed."""
     source = _LOADER.format(oldest=OLDEST_PYTHON, modules=_modules(), settings=json.dumps(settings))
     loader = zlib.compress(source.encode(), 9)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from edgebench.devices.base import Progress, Upload
 from edgebench.devices.ssh.connection import Connection
@@ -78,8 +79,8 @@ def safe_name(name: str) -> str:
 
 
 def _attempt(link: Link, path: Path, thing: Thing, progress: Progress) -> str:
-    where: dict[str, Any] = {"kind": thing.kind, "sha256": thing.sha256, "content": thing.content, "name": thing.name}
-    there, _ = link.request("stat", **where)
+    ask = functools.partial(link.request, kind=thing.kind, sha256=thing.sha256, content=thing.content, name=thing.name)
+    there, _ = ask("stat")
     if there.get("present") is True:
         return _path(there)
     total = path.stat().st_size
@@ -88,7 +89,7 @@ def _attempt(link: Link, path: Path, thing: Thing, progress: Progress) -> str:
     with path.open("rb") as stream:
         stream.seek(offset)
         _pieces(link, stream, offset, total, thing, progress)
-    done, _ = link.request("commit", patience=600.0, unpack=thing.unpack, **where)
+    done, _ = ask("commit", patience=600.0, unpack=thing.unpack)
     return _path(done)
 
 
@@ -111,7 +112,7 @@ def _pieces(link: Link, stream: BinaryIO, offset: int, total: int, thing: Thing,
             progress(Upload(name, offset, total, rate))
 
 
-def _path(answer: dict[str, Any]) -> str:
+def _path(answer: dict[str, object]) -> str:
     path = answer.get("path")
     if not isinstance(path, str) or not path.startswith("/") or len(path) > 4096 or not path.isprintable():
         raise DeviceError(f"the device answered with something that is no path: {clean_text(path, 80)!r}")

@@ -6,7 +6,6 @@ import json
 import os
 import select
 import time
-from typing import Any
 
 from edgebench.devices.text import clean_bytes, clean_text
 from edgebench.errors import DeviceError
@@ -70,7 +69,7 @@ class Wire:
             missing, self._buffer = missing - len(self._buffer), self._buffer[missing:]
         return b"".join(parts)
 
-    def parse(self, line: bytes) -> dict[str, Any]:
+    def parse(self, line: bytes) -> dict[str, object]:
         """Return the object in a line. Raises DeviceError where it is none."""
         try:
             value = json.loads(line)
@@ -80,7 +79,7 @@ class Wire:
             raise DeviceError(f"{self._name} sent something that is no answer: {clean_bytes(line, 80)!r}")
         return value
 
-    def read_answer(self, operation: str, deadline: float, limit: int) -> tuple[dict[str, Any], bytes]:
+    def read_answer(self, operation: str, deadline: float, limit: int) -> tuple[dict[str, object], bytes]:
         """Return the answer to a request and its body of at most `limit` bytes."""
         answer = self.parse(self.read_line(deadline))
         length = answer.pop("bytes", 0)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -70,12 +69,12 @@ def check(name: str, as_json: bool) -> int:
         del display
     runs, advice = what_runs(facts), advise(facts)
     if as_json:
-        value: dict[str, Any] = {**facts.model_dump(), "runs": runs, "advice": advice, "store": usage}
+        value: dict[str, object] = {**facts.model_dump(), "runs": runs, "advice": advice, "store": usage.model_dump()}
         click.echo(json.dumps(value, indent=1))
     else:
         click.echo(f"{name} is reachable.")
         _table(describe(facts))
-        _table({"store": f"{usage['root']}, {usage['size'] / 1e6:.1f} MB in {usage['files']} files"})
+        _table({"store": f"{usage.root}, {usage.size / 1e6:.1f} MB in {usage.files} files"})
         click.echo("\nWhat runs there:")
         _table(runs)
         for line in advice:
@@ -117,7 +116,7 @@ def clean(name: str) -> None:
     """
     with _opened(name) as (device, _):
         removed = device.remove_all()
-    click.echo(f"{name}: removed {removed['root']}, {removed['size'] / 1e6:.1f} MB in {removed['files']} files")
+    click.echo(f"{name}: removed {removed.root}, {removed.size / 1e6:.1f} MB in {removed.files} files")
 
 
 @contextmanager
