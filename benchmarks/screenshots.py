@@ -14,7 +14,7 @@ from pathlib import Path
 from selenium import webdriver
 
 WIDTHS = (380, 768, 1600)
-HIGHEST = 12_000
+HIGHEST = 16_000
 
 
 def browser_of(width: int) -> webdriver.Chrome:

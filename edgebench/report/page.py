@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,16 @@ from markupsafe import Markup
 
 from edgebench import __version__
 from edgebench.records import OK
-from edgebench.report.charts import MOST_GROUPS, Drawn, charts, few
+from edgebench.report.charts import Drawn, charts, few
 from edgebench.report.classes import class_details
 from edgebench.report.content import Report
 from edgebench.report.environments import environments
 from edgebench.report.flips import flip_cards
-from edgebench.report.grid import FILTERS, grid
+from edgebench.report.grid import FILTERS, grid, place_names
 from edgebench.report.learning import learned
 from edgebench.report.notes import general_notes
 from edgebench.report.operators import operators
-from edgebench.report.panels import COLOURS, SHAPES
+from edgebench.report.panels import COLOURS, SHAPES, Chart
 from edgebench.report.plots.svg import STYLE
 from edgebench.report.recommendation import recommendation_lines
 from edgebench.report.versus import best_of_each
@@ -60,9 +60,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         "grid": table,
         "charts": drawn.charts,
         "kinds": {chart.kind for chart in drawn.charts},
-        "best_rows": [
-            (group, rows) for group in report.groups[:MOST_GROUPS] if (rows := best_of_each(group, report.verdicts))
-        ],
+        "best_rows": _best_rows(report),
         "environments": environments(report.results),
         "operators": operators(report.results),
         "learned": learned(report.results),
@@ -70,6 +68,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         "measured": any(row.images for row in report.rows),
     }
     flips, classes = flip_cards(report.rows), [row for row in report.rows if row.of.counts and row.of.counts.classes]
+    templates.filters["by_title"] = _by_title
     return templates.get_template("report.html.j2").render(
         **parts,
         **limits,
@@ -91,6 +90,21 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         undrawn=_undrawn(drawn.panels_left_out, drawn.groups_left_out),
         plot_style=Markup(STYLE),  # noqa: S704 (our own, and no data)
     )
+
+
+def _by_title(found: Iterable[Chart]) -> list[tuple[str, list[Chart]]]:
+    """Group charts by title in their order; Jinja's own filter sorts."""
+    table: dict[str, list[Chart]] = {}
+    for chart in found:
+        table.setdefault(chart.title, []).append(chart)
+    return list(table.items())
+
+
+def _best_rows(report: Report) -> list[tuple[Row, str]]:
+    """Return the file of each model that its verdict leads with, and where; the models of one place together."""
+    places = place_names([group.conditions for group in report.groups])
+    best = ((group, best_of_each(group, report.verdicts)) for group in report.groups)
+    return [(row, places[group.conditions]) for group, rows in best for row in rows]
 
 
 def _recommended(report: Report) -> list[tuple[str, bool, list[str]]]:
