@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +100,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write what `parts` yield, one after the other, as one file, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        stream.writelines(parts)
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:

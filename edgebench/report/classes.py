@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,19 +32,17 @@ def class_details(rows: Sequence[Row]) -> list[ClassDetail]:
     return [_detail(row, counts) for row, counts in _counted(rows) if len(counts.images) <= MOST_CLASSES]
 
 
-def class_values(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the same for programs, of any number of classes; the shares are 0..1, one a class in their order.
+def class_values(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yield the same for programs, of any number of classes; the shares are 0..1, one a class in their order.
 
     The confusion matrix stands with the result's evaluations: `[true, predicted, images]` off the diagonal.
     """
-    found = []
     for row, counts in _counted(rows):
         shares = class_figures(counts)
         where = {"model": row.model, "variant": row.variant, "device": row.device, "evaluation": row.evaluation}
         names = {"classes": list(_names(row, counts)), "images": list(counts.images)}
         figures = {name: getattr(shares, name).tolist() for name in ("precision", "recall", "f1")}
-        found.append({**where, **names, **figures})
-    return found
+        yield {**where, **names, **figures}
 
 
 def _counted(rows: Sequence[Row]) -> list[tuple[Row, ClassCounts]]:

@@ -46,14 +46,17 @@ def flips_csv(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-def flip_cards(rows: Sequence[Row]) -> list[tuple[str, int, list[FlipCard]]]:
-    """Return for every artifact with flips its name, their number and the surest few."""
-    found = []
-    for row in rows:
+def flip_cards(rows: Sequence[Row]) -> Iterator[tuple[str, int, list[FlipCard]]]:
+    """Yield for every artifact with flips its name, their number and the surest few."""
+    for row in flipped(rows):
         flips = _flips(row)
-        if flips and flips.names:
-            found.append((artifact_name(row), len(flips.names), list(_cards(flips))))
-    return found
+        assert flips
+        yield artifact_name(row), len(flips.names), list(_cards(flips))
+
+
+def flipped(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with flips."""
+    return [row for row in rows if (flips := _flips(row)) and flips.names]
 
 
 def direction(label: int, reference: int, artifact: int) -> str:

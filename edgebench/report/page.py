@@ -15,7 +15,7 @@ from edgebench.report.charts import Drawn, charts, few
 from edgebench.report.classes import class_details
 from edgebench.report.content import Report
 from edgebench.report.environments import environments
-from edgebench.report.flips import flip_cards
+from edgebench.report.flips import flip_cards, flipped
 from edgebench.report.grid import FILTERS, grid, place_names
 from edgebench.report.learning import learned
 from edgebench.report.notes import general_notes
@@ -67,7 +67,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         "notes": list(general_notes(report.results, _main(report))),
         "measured": any(row.images for row in report.rows),
     }
-    flips, classes = flip_cards(report.rows), [row for row in report.rows if row.of.counts and row.of.counts.classes]
+    flips, classes = flipped(report.rows), [row for row in report.rows if row.of.counts and row.of.counts.classes]
     templates.filters["by_title"] = _by_title
     return templates.get_template("report.html.j2").render(
         **parts,
@@ -76,7 +76,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         title=_title(report),
         subtitle=_subtitle(report),
         places=_places(report, parts),
-        flips=flips[: limits["most_blocks"]],
+        flips=list(flip_cards(flips[: limits["most_blocks"]])),
         flip_count=len(flips),
         class_details=class_details(classes[: limits["most_blocks"]]),
         class_count=len(classes),

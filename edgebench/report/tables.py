@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -42,21 +42,28 @@ def csv_text(report: Report) -> str:
 
 
 def json_text(report: Report) -> str:
-    """Return report.json: the rows, what they were derived from without the raw samples, and every caveat.
-
-    One line an item: thousands of results are written in seconds, and a reader can still search. Not a number is null.
-    """
-    return "{\n" + ",\n".join(f'"{key}": {_lines(value)}' for key, value in _value(report).items()) + "\n}\n"
+    """Return report.json: the rows, what they were derived from without the raw samples, and every caveat."""
+    return b"".join(json_parts(report)).decode()
 
 
-def _lines(value: Any) -> str:
-    if not isinstance(value, list) or not value:
-        return _json(value)
-    return "[\n" + ",\n".join(map(_json, value)) + "\n]"
+def json_parts(report: Report) -> Iterator[bytes]:
+    """Yield report.json piece by piece, one line an item: of thousands of results it is large. Not a number is null."""
+    before = b"{"
+    for key, value in _value(report).items():
+        yield before + b'\n"%s": ' % key.encode()
+        if isinstance(value, Iterator):
+            yield b"["
+            for at, item in enumerate(value):
+                yield (b",\n" if at else b"\n") + _json(item)
+            yield b"]"
+        else:
+            yield _json(value)
+        before = b","
+    yield b"\n}\n"
 
 
-def _json(value: Any) -> str:
-    return to_json(value, inf_nan_mode="null").decode()  # knows records, and is ten times as fast as `json`
+def _json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null")  # knows records, and is ten times as fast as `json`
 
 
 def _value(report: Report) -> dict[str, Any]:
@@ -64,16 +71,16 @@ def _value(report: Report) -> dict[str, Any]:
         "version": REPORT_VERSION,
         "edgebench": __version__,
         "created": report.created,
-        "rows": [values(row) for row in report.rows],
-        "results": [_result(derived) for derived in {id(row.of.result): row.of for row in report.rows}.values()],
+        "rows": map(values, report.rows),
+        "results": map(_result, {id(row.of.result): row.of for row in report.rows}.values()),
         "verdicts": [verdict_value(verdict) for verdict in report.verdicts],
         "recommendations": [recommendation_value(one, report.wish) for one in report.recommendations if report.wish],
-        "findings": list(report.findings),
-        "differences": list(report.differences),
-        "replaced": list(report.replaced),
-        "rejected": list(report.rejected),
-        "notes": list(report.notes),
-        "sections": [_section(section) for section in report.sections],
+        "findings": iter(report.findings),
+        "differences": iter(report.differences),
+        "replaced": iter(report.replaced),
+        "rejected": iter(report.rejected),
+        "notes": iter(report.notes),
+        "sections": map(_section, report.sections),
         "classes": class_values(report.rows),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from edgebench.units import one_line
 
 BEST = "*"
 SHAKY = "~"
+MOST_ROWS, FIRST_LINES = 500, 12
 WIDTH = 110  # of plain output, where there is no terminal to ask
 SHORT_DRIFT = {NO_DROP: "no drop"}  # what that means is said below the tables
 
@@ -37,36 +39,56 @@ def print_table(results: Sequence[Result], console: Console, margin: float = MAR
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print a finished report: what to ship, its tables, failures, differences and caveats."""
-    _print_first(report, console)
+    """Print a finished report: what to ship, its tables, failures, differences and caveats.
+
+    Of thousands of rows nobody reads tables on a terminal: the files have them, and of each list the first lines stand.
+    """
+    many = len(report.rows) > MOST_ROWS
+    most = FIRST_LINES if many else sys.maxsize
+    _print_first(report, console, most)
+    if many:
+        _print_lines("Results", [f"{len(report.rows):,} rows: report.html filters and searches them"], console)
+    else:
+        _print_groups(report, console)
+    for section in report.sections:
+        _print_lines(section.title, section.brief, console)
+    failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
+    _print_lines("Failed", _first(failed, most), console)
+    unlike = [
+        f"{item.scope}, {item.field}: {'; '.join(f'{value} ({who})' for value, who in item.values)}: {item.effect}"
+        for item in report.differences[:most]
+    ]
+    _print_lines("Not everything here is comparable", unlike, console)
+    for found in operators(report.results)[:most]:
+        _print_operators(found, console)
+    _print_lines("Notes", _first(report.notes, most), console)
+    _print_lines("Left out", _first((*report.replaced, *report.rejected), most), console)
+
+
+def _print_groups(report: Report, console: Console) -> None:
     left_out: dict[str, None] = {}
     for group in report.groups:
         for subject, rows in group.subjects.items():
             left_out |= dict.fromkeys(_print_rows(subject, group.conditions, [row for row in rows if row.ok], console))
     _print_legend(report, list(left_out), console)
-    for section in report.sections:
-        _print_lines(section.title, section.brief, console)
-    failed = [f"{row.label} on {row.device}: {row.status}: {row.reason}" for row in report.rows if not row.ok]
-    _print_lines("Failed", failed, console)
-    unlike = [
-        f"{item.scope}, {item.field}: {'; '.join(f'{value} ({who})' for value, who in item.values)}: {item.effect}"
-        for item in report.differences
-    ]
-    _print_lines("Not everything here is comparable", unlike, console)
-    for found in operators(report.results):
-        _print_operators(found, console)
-    _print_lines("Notes", report.notes, console)
-    _print_lines("Left out", (*report.replaced, *report.rejected), console)
 
 
-def _print_first(report: Report, console: Console) -> None:
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return [*lines[:most], *more]
+
+
+def _print_first(report: Report, console: Console, most: int) -> None:
     """Print the recommendation, where one was asked for, else the verdict on every model."""
     if report.wish is not None:
         for found in report.recommendations:
-            _print_lines(f"To ship: {found.conditions.title}", [*recommendation_lines(found, report.wish)], console)
+            lines = list(recommendation_lines(found, report.wish))
+            _print_lines(f"To ship: {found.conditions.title}", lines, console)
         return
-    for verdict in report.verdicts:
+    for verdict in report.verdicts[:most]:
         _print_lines(f"{verdict.subject} on {verdict.conditions.title}", [*verdict_lines(verdict)], console)
+    if len(report.verdicts) > most:
+        _print_lines("Verdicts", [f"{len(report.verdicts) - most} more: report.json and report.html"], console)
 
 
 def _print_legend(report: Report, left_out: Sequence[str], console: Console) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench.errors import UsageError
-from edgebench.files import write_bytes
+from edgebench.files import shown, write_parts
 from edgebench.measures.significance import MARGIN
 from edgebench.report.content import Report, build_report
 from edgebench.report.flips import flips_csv
@@ -36,8 +38,9 @@ def read_report(folders: Sequence[Path], margin: float = MARGIN, wish: Wish | No
     Raises UsageError where a folder does not exist or none of them holds a readable result.
     """
     rejected: list[str] = []
-    results = read_results(folders, lambda error: rejected.append(str(error)))
-    report = build_report(results, rejected, margin, wish)
+    results = read_results(folders, lambda error: rejected.append(shown(str(error))))
+    with _without_collection():
+        report = build_report(results, rejected, margin, wish)
     if not report.results:
         places = ", ".join(str(folder) for folder in folders)
         why = f": {rejected[0]}" if rejected else ": run `edgebench profile` first, or name the folder it wrote to"
@@ -60,7 +63,7 @@ def write_files(report: Report, out: Path) -> ReportPaths:
     from edgebench.report.markdown import markdown_text
     from edgebench.report.page import html_text
     from edgebench.report.plot_files import DRAWS_PNG, write_plots
-    from edgebench.report.tables import csv_text, json_text
+    from edgebench.report.tables import csv_text, json_parts
 
     folder = out / "report"
     paths = ReportPaths(
@@ -74,18 +77,35 @@ def write_files(report: Report, out: Path) -> ReportPaths:
         png=DRAWS_PNG,
         report=report,
     )
-    drawn = few(charts(report), len(report.rows))
-    texts = {
-        paths.html: html_text(report, drawn),
-        paths.csv: csv_text(report),
-        paths.json: json_text(report),
-        paths.markdown: markdown_text(report),
-        paths.flips: flips_csv(report.rows),
+    made: dict[Path, Callable[[], Iterable[bytes]]] = {
+        paths.html: lambda: [_bytes(html_text(report, drawn))],
+        paths.csv: lambda: [_bytes(csv_text(report))],
+        paths.json: lambda: json_parts(report),
+        paths.markdown: lambda: [_bytes(markdown_text(report))],
+        paths.flips: lambda: [_bytes(flips_csv(report.rows))],
     }
     try:
-        for path, text in texts.items():
-            write_bytes(path, text.encode("utf-8", "replace"))
-        write_plots(paths.plots, drawn.charts)
+        with _without_collection():
+            drawn = few(charts(report), len(report.rows))
+            for path, parts in made.items():  # one after the other: of thousands of results each is large
+                write_parts(path, parts())
+            write_plots(paths.plots, drawn.charts)
     except OSError as error:
         raise UsageError(f"cannot write the report to {folder}: {error.strerror}: give another --out") from error
     return paths
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let Python look for circles afterwards: a report of thousands of results is millions of values without any."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()

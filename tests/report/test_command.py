@@ -75,6 +75,13 @@ def test_a_broken_file_is_left_out_said_and_ends_with_1(out, tmp_path):
     assert "half.json" in (tmp_path / "edgebench-out/report/report.md").read_text()
 
 
+def test_a_broken_file_whose_name_is_no_utf8_is_left_out_too(out, tmp_path):
+    (out / "results" / "cpu" / os.fsdecode(b"h\xe4lf.json")).write_text('{"artifact": {"model"')
+    done = edgebench("report", out, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("left out") == 1 and "Traceback" not in done.stderr
+    assert "lf.json" in json.loads((tmp_path / "edgebench-out/report/report.json").read_text())["rejected"][0]
+
+
 @pytest.mark.parametrize("content", [None, "", "{"])
 def test_nothing_to_report_is_wrong_usage_in_one_line(tmp_path, content):
     folder = tmp_path / "results"

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from edgebench.records import Result, Settings
+from edgebench.report import terminal
 from edgebench.report.content import build_report
 from edgebench.report.display import ALL
 from edgebench.report.tables import frame
@@ -151,3 +152,13 @@ def test_colour_is_for_terminals_that_want_it(
     console = Console(width=100, file=io.StringIO(), force_terminal=True, highlight=False)
     print_report(build_report(study[:2]), console)
     assert bool(re.search(r"\x1b\[(1;)?3\dm", console.file.getvalue())) is coloured
+
+
+def test_of_a_crowd_the_files_have_the_tables_and_each_list_its_first_lines(monkeypatch):
+    monkeypatch.setattr(terminal, "MOST_ROWS", 26)
+    failed = [make_failed(device=f"board-{n:02d}", reason="no power") for n in range(14)]
+    text = printed([make_result(), *failed], 100)
+    assert "15 rows" not in text and text.count("no power") == 14 and "\nVariant" in text
+    text = printed([make_result(), *failed, *(make_result(device=f"pi-{n}") for n in range(12))], 100)
+    assert "27 rows: report.html filters and searches them" in text and "\nVariant" not in text
+    assert text.count("no power") == 12 and "and 2 more" in text
