@@ -4,7 +4,7 @@
 
 Peer: a bare loop in one process, one thread, over the same images with the same runtime. Both in turn, the ratio of the
 fastest rounds; limit 1.6 on 2 cores. Memory: the highest peak of a runner's process with 10,000 images less that with
-1,000; limit 20 MB.
+1,000; limit 20 MB. The same of `edgebench profile`'s own process with 500 photos of 224 pixels less that with 50.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from edgebench.devices.bundle import write_bundle
 from edgebench.devices.local import LocalDevice
@@ -36,14 +37,16 @@ np.save(sys.argv[3], np.concatenate([session.run(None, {"pixels": i[None].astype
 PEAK = """
 import runpy, sys
 sys.argv = sys.argv[1:]
-try: runpy.run_path(sys.argv[0], run_name="__main__")
+try:
+    if sys.argv[0] == "-m": runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+    else: runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit: pass
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1], file=sys.stderr)
 """
 
 
 def network(path: Path, edge: int) -> Path:
-    """A plain net of six 3x3 convolutions with 24 channels, random weights, ten classes."""
+    """A plain net of six 3x3 convolutions with 24 channels, random weights, 24 outputs."""
     generator, nodes, weights, last = np.random.default_rng(0), [], [], "planes"
     nodes.append(helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]))
     for number in range(6):
@@ -88,6 +91,32 @@ def peak_bytes(folder: Path, model: Path, count: int) -> int:
     return int(done.stderr.split()[-1]) * 1024
 
 
+def host_peak_bytes(folder: Path, model: Path, count: int) -> int:
+    """The peak of `edgebench profile`'s own process, the runners apart, with so many photos of 224 pixels."""
+    photos, generator = folder / f"photos-{count}", np.random.default_rng(0)
+    for number in range(count):
+        file = photos / f"class{number % 24:02}" / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(generator.integers(0, 256, (28, 28, 3), np.uint8))
+        coarse.resize((224, 224)).save(file)
+    quick = [
+        "--processes",
+        "1",
+        "--max-processes",
+        "1",
+        "--min-runs",
+        "3",
+        "--min-seconds",
+        "0",
+        "--max-seconds",
+        "0.2",
+    ]
+    options = ["--preprocess", "none", "--data", str(photos), "--out", str(folder / f"out-{count}"), *quick]
+    command = [sys.executable, "-c", PEAK, "-m", "edgebench", "profile", str(model), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stderr.split()[-1]) * 1024
+
+
 def main() -> int:
     """Print both figures; return 1 where a limit is missed."""
     parser = argparse.ArgumentParser()
@@ -111,10 +140,13 @@ def main() -> int:
         equal = bool((outcome.outputs == np.load(bare)).all())
         small = network(folder / "small.onnx", 32)
         more = peak_bytes(folder, small, 10_000) - peak_bytes(folder, small, 1000)
+        photos = network(folder / "photos.onnx", 224)
+        host = host_peak_bytes(folder, photos, 500) - host_peak_bytes(folder, photos, 50)
     ratio = min(seconds["bare"]) / min(seconds["ours"])
     print(f"images a second over the bare loop's   {ratio:6.2f}   limit 1.6, outputs equal bit for bit: {equal}")
     print(f"peak with 10,000 images less 1,000     {more / 1e6:6.1f} MB   limit 20")
-    return 0 if ratio >= 1.6 and more <= 20e6 and equal else 1
+    print(f"host, 500 photos of 224 px less 50     {host / 1e6:6.1f} MB   limit 20")
+    return 0 if ratio >= 1.6 and max(more, host) <= 20e6 and equal else 1
 
 
 if __name__ == "__main__":
