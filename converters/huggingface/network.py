@@ -45,7 +45,8 @@ class Logits(torch.nn.Module):  # type: ignore[misc]  # torch carries no types h
         """Return the logits."""
         if self.channels_last:
             pixel_values = pixel_values.permute(0, 3, 1, 2)
-        return self.network(pixel_values=pixel_values).logits
+        made = self.network(pixel_values=pixel_values)
+        return made.logits if "logits" in made else made.last_hidden_state  # what PP-LCNet calls its logits
 
 
 @contextlib.contextmanager

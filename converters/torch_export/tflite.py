@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
 
@@ -25,7 +27,8 @@ ENDS = "serving_default_"
 
 def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: str) -> bytes:
     """Return `module`, traced on one input of `shape`, its argument `input_name`, as a float32 .tflite."""
-    content = litert_torch.convert(module, sample_kwargs={input_name: torch.zeros(shape)}).model_content()
+    with Spelled():
+        content = litert_torch.convert(module, sample_kwargs={input_name: torch.zeros(shape)}).model_content()
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for graph in model.subgraphs:
         _flatten_biases(model, graph)
@@ -33,6 +36,52 @@ def tflite_bytes(module: torch.nn.Module, shape: tuple[int, ...], input_name: st
         _plain_pads(model, graph)
         _shorten(graph.tensors)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+class Spelled(TorchFunctionMode):  # type: ignore[misc]  # torch carries no types here
+    """While it is entered, what litert-torch has no working form for is traced as plain operators (MobileViTV2).
+
+    A product broadcasts without `expand_as`; patches that neither overlap nor leave a gap are taken apart and put
+    together by a transposition, where torch gathers and scatters single values.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call `function`, or what stands for it."""
+        kwargs = kwargs or {}
+        if function is torch.Tensor.expand_as:
+            return args[0]  # as a factor or an addend it is the same
+        if function is functional.unfold and (patch := _patch(args[1:], kwargs)):
+            return _unfold(args[0], *patch)
+        if function is functional.fold and (patch := _patch(args[2:], kwargs)):
+            height, width = args[1] if len(args) > 1 else kwargs["output_size"]
+            return _fold(args[0], height, width, *patch)
+        return function(*args, **kwargs)
+
+
+def _patch(positional: Any, kwargs: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the height and width of patches that lie beside one another, None where they do not."""
+    given = {**dict(zip(("kernel_size", "dilation", "padding", "stride"), positional, strict=False)), **kwargs}
+    pairs = {
+        name: (value, value) if isinstance(value, int) else tuple(value)
+        for name, value in {"dilation": 1, "padding": 0, "stride": 1, **given}.items()
+        if name in ("kernel_size", "dilation", "padding", "stride")
+    }
+    plain = pairs["dilation"] == (1, 1) and pairs["padding"] == (0, 0) and pairs["stride"] == pairs["kernel_size"]
+    return pairs["kernel_size"] if plain else None
+
+
+def _unfold(image: torch.Tensor, high: int, wide: int) -> torch.Tensor:
+    """(1, channels, height, width) -> (1, channels * patch, patches), as `functional.unfold`."""
+    batch, channels, height, width = image.shape
+    cut = image.reshape(batch * channels, height // high, high, width // wide, wide).permute(0, 2, 4, 1, 3)
+    return cut.reshape(batch, channels * high * wide, -1)
+
+
+def _fold(patches: torch.Tensor, height: int, width: int, high: int, wide: int) -> torch.Tensor:
+    """The way back, as `functional.fold`."""
+    batch, channels = patches.shape[0], patches.shape[1] // (high * wide)
+    cut = patches.reshape(batch * channels, high, wide, height // high, width // wide).permute(0, 3, 1, 4, 2)
+    return cut.reshape(batch, channels, height, width)
 
 
 def _flatten_biases(model: Any, graph: Any) -> None:

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 import edgebench.converters.huggingface.torchvision_operators  # noqa: F401 (before transformers loads a model)
+from edgebench.converters.huggingface.network import Logits
 from tests.models.timm_models import TIMM, timm_checkpoint
 
 CLASSES = 10
@@ -235,6 +236,13 @@ MORE = {
             {"width_multiplier": 0.25, "n_attn_blocks": [1, 1, 1]},
             size=64,
         ),
+        Architecture(
+            "cvt",
+            "CvtForImageClassification",
+            {"embed_dim": [8, 16, 32], "num_heads": [1, 2, 2], "depth": [1, 2, 3]},
+            size=64,
+        ),
+        Architecture("pp_lcnet", "PPLCNetForImageClassification", {"scale": 0.25}, size=64),
         Architecture("ijepa", "IJepaForImageClassification", {"patch_size": 8, **TRANSFORMER}),
         Architecture(
             "donut-swin",
@@ -244,6 +252,20 @@ MORE = {
     )
 }
 """Rows of the table of architectures that the tests do not convert one by one."""
+
+REFUSED = {
+    "siglip2": (
+        "Siglip2ForImageClassification",
+        {"vision_config": {**TRANSFORMER, "patch_size": 8, "num_patches": 16}},
+        {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 8, "max_num_patches": 16},
+    ),
+    "imagegpt": (
+        "ImageGPTForImageClassification",
+        {"vocab_size": 17, "n_positions": 64, "n_embd": 32, "n_layer": 1, "n_head": 2},
+        {"image_processor_type": "ImageGPTImageProcessor", "clusters": [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]},
+    ),
+}
+"""name -> class, configuration and processor of what takes no picture as its input; rows of the table with a reason."""
 
 
 def enliven(network: Any, size: int) -> Any:
@@ -267,7 +289,7 @@ def enliven(network: Any, size: int) -> Any:
                 module.momentum = None  # the plain average of what it sees
         network.train()(images)
         network.eval()
-        spread = network(images).logits.std(0).mean()
+        spread = Logits(network)(images).std(0).mean()
         for module in network.modules():
             if isinstance(module, torch.nn.Linear) and module.out_features == CLASSES:
                 module.weight.div_(spread)
@@ -289,8 +311,12 @@ def save(network: Any, folder: Path, size: int, **processor: Any) -> Path:
 
 
 def checkpoint(name: str, folder: Path) -> Path:
-    """Write the checkpoint of one of ARCHITECTURES, MORE or TIMM into `folder`."""
+    """Write the checkpoint of one of ARCHITECTURES, MORE, TIMM or REFUSED into `folder`."""
     if name in TIMM:
         return timm_checkpoint(name, folder)
+    if name in REFUSED:
+        model, options, processor = REFUSED[name]
+        cls = getattr(transformers, model)
+        return save(cls(cls.config_class(num_labels=CLASSES, **options)), folder, 32, **processor)
     architecture = {**ARCHITECTURES, **MORE}[name]
     return save(architecture.network(), folder, architecture.size)
