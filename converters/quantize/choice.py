@@ -7,11 +7,13 @@ made again from all calibration inputs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from edgebench.converters.quantize.equalise import STRENGTHS
 from edgebench.converters.quantize.plans import AUTO, EVERY, PRODUCTS, Backend, Inputs, Maker, Plan, sqnr_db
 from edgebench.converters.quantize.ranges import METHODS
 
@@ -21,6 +23,8 @@ LEAST = 8
 MOST_JUDGES = 32
 CLEARLY = 3.0
 """dB by which a costlier way must be better: float islands cost time."""
+UNSEEN = 0.5
+"""dB by which ranges that cut must be better: images that nobody has seen reach further than those held out."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,10 @@ def choose(backend: Backend, inputs: Inputs, scope: str = AUTO, search: bool = T
         found[other] = trials.sqnr(other)
         if found[other] > found[plan] + CLEARLY:
             plan = other
-    for method in METHODS[1:]:
-        trial = replace(plan, ranges=method)
-        found[trial] = trials.sqnr(trial)
-    plan = max((trial for trial in found if trial.scope == plan.scope), key=lambda trial: found[trial])
-    for biases in ("all", "none"):
-        found[replace(plan, biases=biases)] = trials.sqnr(replace(plan, biases=biases))
-    plan = max((trial for trial in found if trial.scope == plan.scope), key=lambda trial: found[trial])
-    tried = ", ".join(f"{_short(trial)} {ratio:.1f}" for trial, ratio in found.items())
+    plan = trials.best(found, plan, [replace(plan, equalised=strength) for strength in trials.strengths()])
+    plan = trials.best(found, plan, [replace(plan, ranges=method) for method in METHODS[1:]], UNSEEN)
+    plan = trials.best(found, plan, [replace(plan, biases=biases) for biases in ("all", "none")])
+    tried = ", ".join(f"{trial.short} {ratio:.1f}" for trial, ratio in found.items())
     note = f"SQNR of the logits in dB on {len(trials.judges)} calibration images held out: {tried}"
     return Choice(plan, Maker(backend, inputs).make(plan), (note,))
 
@@ -69,13 +69,19 @@ class _Trials:
         self._backend, self._maker = backend, Maker(backend, fit)
         self._reference = backend.logits(None, judges)
 
+    def strengths(self) -> tuple[float, ...]:
+        """Return the strengths of equalisation worth a trial."""
+        return STRENGTHS if self._maker.equalises() else ()
+
+    def best(self, found: dict[Plan, float], plan: Plan, others: Sequence[Plan], clearly: float = 0.0) -> Plan:
+        """Try other plans, note in `found` what they reach, and return the best; `plan` where none is clearly so."""
+        found |= {other: self.sqnr(other) for other in others}
+        best = max(others, key=found.__getitem__, default=plan)
+        return best if found[best] > found[plan] + clearly else plan
+
     def sqnr(self, plan: Plan) -> float:
         """Return the plan's SQNR on the judging inputs; minus infinity where the graph cannot be made or run."""
         try:
             return sqnr_db(self._backend.logits(self._maker.make(plan), self.judges), self._reference)
         except (RuntimeError, ValueError):
             return -math.inf
-
-
-def _short(plan: Plan) -> str:
-    return f"{plan.scope}/{plan.ranges}/{plan.biases}"

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import onnx
 
 from edgebench.converters.quantize import onnx_static
+from edgebench.converters.quantize.equalise import Factors, Operator
+from edgebench.converters.quantize.onnx_equalised import channels, scaled
 from edgebench.converters.quantize.onnx_running import fed, opened, outputs, run_session, tensors
 from edgebench.converters.quantize.ranges import Observed, Range
 from edgebench.converters.quantize.units import Units, units
@@ -67,6 +69,14 @@ class Graph:
     def opened(self, made: Any) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
         """Load a graph to be timed, one thread: one input -> its output."""
         return opened(run_session(made, threads=1))
+
+    def channels(self) -> tuple[list[Operator], list[str]]:
+        """Return the operators as equalisation sees them, and the activations that it must leave."""
+        return channels(self.model)
+
+    def scaled(self, scales: Mapping[str, Factors]) -> Graph:
+        """Return the float graph with the channels of activations multiplied."""
+        return Graph(scaled(self.model, scales), self._safe)
 
     def tensors(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the values (n, ..) of named activations of the float graph on `inputs`."""

@@ -27,20 +27,44 @@ Range = tuple[float, float]
 class Observed:
     """One tensor over several inputs."""
 
-    low: float = np.inf
-    high: float = -np.inf
     samples: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    peaks: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """The largest magnitude of each channel."""
+    lows: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """The smallest value of each channel."""
+    highs: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    channels: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    """The channel that each value of `samples` is of."""
+
+    @property
+    def low(self) -> float:
+        """The smallest value."""
+        return float(self.lows.min())
+
+    @property
+    def high(self) -> float:
+        """The largest value."""
+        return float(self.highs.max())
+
+    @property
+    def peaks(self) -> npt.NDArray[np.float32]:
+        """The largest magnitude of each channel."""
+        return np.maximum(np.abs(self.lows), np.abs(self.highs))
 
     def add(self, values: npt.NDArray[np.float32], axis: int = -1) -> None:
         """Take in the tensor's values on one more input; `axis` is that of its channels."""
         rows = np.moveaxis(values, axis, -1)
-        peaks = np.abs(rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)).max(axis=0)
-        self.peaks = np.maximum(self.peaks, peaks) if len(self.peaks) else peaks
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        flat = values.reshape(-1)
-        self.samples.append(flat[_places(flat.size)] if flat.size > SAMPLE else flat.copy())
+        rows = rows.reshape(-1, rows.shape[-1] if rows.ndim else 1)
+        lows, highs = rows.min(axis=0), rows.max(axis=0)
+        self.lows = np.minimum(self.lows, lows) if len(self.lows) else lows
+        self.highs = np.maximum(self.highs, highs) if len(self.highs) else highs
+        flat = rows.reshape(-1)
+        places = _places(flat.size) if flat.size > SAMPLE else np.arange(flat.size)
+        self.samples.append(flat[places])
+        self.channels.append(places % rows.shape[-1])
+
+    def scaled(self, factors: npt.NDArray[np.float32]) -> Observed:
+        """Return what would have been observed of channels that are so many times as loud."""
+        samples = [values * factors[channels] for values, channels in zip(self.samples, self.channels, strict=True)]
+        return Observed(samples, self.lows * factors, self.highs * factors, self.channels)
 
     def range(self, method: str = EXTREMES, levels: int = 256) -> Range:
         """Return (low, high) to quantise in, zero included, by one of METHODS."""

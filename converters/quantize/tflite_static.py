@@ -12,7 +12,9 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
+from edgebench.converters.quantize.equalise import Factors, Operator
 from edgebench.converters.quantize.ranges import Observed, Range
+from edgebench.converters.quantize.tflite_equalised import channels, scaled
 from edgebench.converters.quantize.tflite_fed import fed
 from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph, static_rules, wide_enough
 from edgebench.converters.quantize.units import Units, units
@@ -230,6 +232,14 @@ class Graph:
     def opened(self, made: bytes) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
         """Load a graph to be timed, one thread: one input -> its output."""
         return opened(made, threads=1)
+
+    def channels(self) -> tuple[list[Operator], list[str]]:
+        """Return the operators as equalisation sees them, and the activations that it must leave."""
+        return channels(self._content)
+
+    def scaled(self, scales: Mapping[str, Factors]) -> Graph:
+        """Return the float graph with the channels of activations multiplied."""
+        return Graph(scaled(self._content, scales), self._bits)
 
     def tensors(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the values (n, ..) of named activations of the float graph on `inputs`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgebench.converters.base import Promise, Quantised
+from edgebench.converters.quantize.equalise import STRENGTHS
 from edgebench.converters.quantize.mixed import words
 from edgebench.converters.quantize.mixed.bench import MOST, MOST_PROOFS, Bench, Candidate
 from edgebench.converters.quantize.mixed.proof import expected_bound, images_needed, prove
@@ -39,7 +40,7 @@ def mixed(setting: Setting, path: Path, inputs: Floats, promise: Promise) -> Qua
         parts = {"fit": inputs[~held], "search": inputs, "proof": promise.inputs}
         for part, rows in parts.items():
             np.save(folder / f"{part}.npy", rows, allow_pickle=False)
-        plans = [Plan(setting.scope, ranges) for ranges in (EXTREMES, LEAST_ERROR)]
+        plans = [Plan(setting.scope, LEAST_ERROR), Plan(setting.scope, EXTREMES, equalised=STRENGTHS[0])]
         units = graph_of(setting).units()
         with Trials(setting, folder / "fit.npy") as trials:
             bench = Bench(trials, units, folder / "search.npy", folder)

@@ -123,7 +123,7 @@ def _outputs(path: str | None, inputs: str, logits: bool) -> Floats | None:
 
 
 def _losses(plan: Plan, tensors: dict[str, str], inputs: str) -> dict[str, float]:
-    graph, ranges = _child["graph"], _child["maker"].ranges(plan)
+    graph, ranges = _child["maker"].backend(plan), _child["maker"].ranges(plan)
     rows = np.load(inputs, mmap_mode="r", allow_pickle=False)[:MOST_ROUNDED]
     known = {name: place for name, place in tensors.items() if place in ranges}
     first = graph.tensors(rows[:1], known.values())
