@@ -1,7 +1,7 @@
 """From one float32 .onnx to float16, dynamic and int8, with onnxruntime's quantiser.
 
 - int8 weights are chosen so that no processor saturates (`safe_weights`); a target that cannot gets all 8 bits.
-- ranges, scope and bias corrections are those that did best on images held out (`choice`).
+- ranges, scope, equalisation and bias corrections are those that did best on images held out (`choice`).
 """
 
 from __future__ import annotations

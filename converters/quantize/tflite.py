@@ -1,7 +1,7 @@
 """From one float32 .tflite to float16, dynamic, int8 and int16x8, with ai-edge-quantizer.
 
 What differs from its defaults, each measured on trained nets (`benchmarks/quantization.py`):
-- ranges, scope and bias corrections are those that did best on images held out (`choice`), not a moving average;
+- ranges, scope, equalisation and bias corrections did best on images held out (`choice`); no moving average;
 - dynamic leaves weights of fewer than 1024 elements in float, as TFLiteConverter does: 10 dB more for 3 % of the size;
 - additions for int16 carry `pot_scale_int16 = false`: the scales are no powers of two, and the runtime refuses the
   graph that claims so.
