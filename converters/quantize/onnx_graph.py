@@ -86,6 +86,10 @@ class Graph:
         """Return a function of one input and of one activation's values in it: the float graph's logits from there."""
         return fed(onnx_static.cut(self.model), name)
 
+    def coarse(self, name: str) -> Any | None:
+        """Return the float graph with one product's weights rounded to int8; None where `name` is no product's."""
+        return onnx_static.coarse(self.model, name, self._safe)
+
     def units(self) -> Units:
         """Return every activation that is handed on, with the names of the operators that touch it, in order."""
         constants = {value.name for value in self.model.graph.initializer}

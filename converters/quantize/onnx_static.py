@@ -133,6 +133,19 @@ def build(
     return made
 
 
+def coarse(model: Any, node: str, safe: bool = True) -> Any | None:
+    """Return the float graph with the weights of one product rounded as `build` does; None where it has none."""
+    found = next((weights for weights in products(model) if weights.node == node), None)
+    if found is None:
+        return None
+    made = copy.deepcopy(model)
+    stored = next(value for value in made.graph.initializer if value.name == found.name)
+    integers, scales = safe_weights.quantise_channels(found.rows, safe and found.pairs)
+    rows = (integers * scales[:, None]).astype(np.float32)
+    stored.CopyFrom(numpy_helper.from_array(_unrows(rows, tuple(stored.dims), found.axis), found.name))
+    return made
+
+
 def cut(model: Any) -> Any:
     """Return the graph ending before its last softmax or sigmoid; as it is where it ends otherwise."""
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -213,7 +226,7 @@ def _rows(node: Any, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     return values if _transposed(node) else values.T
 
 
-def _unrows(rows: npt.NDArray[np.int8], shape: tuple[int, ...], axis: int) -> npt.NDArray[np.int8]:
+def _unrows(rows: npt.NDArray[Any], shape: tuple[int, ...], axis: int) -> npt.NDArray[Any]:
     if len(shape) > 2:
         return np.ascontiguousarray(np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1))
     return np.ascontiguousarray(rows if axis == 0 else rows.T)

@@ -23,7 +23,7 @@ def channels(content: bytes) -> tuple[list[Operator], list[str]]:
     """Return a graph's operators as equalisation sees them, and the activations whose channels stay as they are."""
     model = read_graph(content)
     graph = model.subgraphs[0]
-    return _all_seen(model, graph), [_name(graph, i) for i in (*graph.inputs, *graph.outputs)]
+    return _all_seen(model, graph), [name_of(graph, i) for i in (*graph.inputs, *graph.outputs)]
 
 
 def scaled(content: bytes, scales: Mapping[str, Factors]) -> bytes:
@@ -50,12 +50,12 @@ def _seen(model: Any, graph: Any, operator: Any, made: set[int]) -> Operator:
     fused = int(getattr(operator.builtinOptions, "fusedActivationFunction", NONE) or NONE)
     ceiling = 6.0 if fused == RELU6 or kind == "RELU6" else math.inf
     shapes = [[int(edge) for edge in graph.tensors[i].shape] for i in (*inputs, output)]
-    names = tuple(_name(graph, i) for i in inputs), tuple(_name(graph, int(i)) for i in operator.outputs)
+    names = tuple(name_of(graph, i) for i in inputs), tuple(name_of(graph, int(i)) for i in operator.outputs)
     if fused not in (NONE, RELU, RELU6) or len(operator.outputs) != 1:
         return Operator(*names)
     if kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        weights = _constant(model, graph, operator, 1)
-        bias = _constant(model, graph, operator, 2)
+        weights = constant(model, graph, operator, 1)
+        bias = constant(model, graph, operator, 2)
         whole = len(inputs) == 1 and weights is not None and (bias is not None or not _has(operator, 2))
         into = 1 if weights is None else weights.shape[-1]
         if kind == "DEPTHWISE_CONV_2D":
@@ -72,7 +72,7 @@ def _seen(model: Any, graph: Any, operator: Any, made: set[int]) -> Operator:
 
 def _rescale(model: Any, graph: Any, operator: Any, before: Factors | None, after: Factors | None) -> None:
     """Divide a product's weights by the factors of what it reads, multiply them and its bias by those of its output."""
-    weights, bias = (_constant(model, graph, operator, place) for place in (1, 2))
+    weights, bias = (constant(model, graph, operator, place) for place in (1, 2))
     assert weights is not None
     depthwise = str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)) == "DEPTHWISE_CONV_2D"
     if before is not None:
@@ -80,12 +80,12 @@ def _rescale(model: Any, graph: Any, operator: Any, before: Factors | None, afte
     if after is not None:
         weights = weights * (after if depthwise else after.reshape(-1, *[1] * (weights.ndim - 1)))
     operator.inputs = [int(i) for i in operator.inputs]
-    _store(model, graph, operator, 1, weights)
+    store(model, graph, operator, 1, weights)
     if bias is not None and after is not None:
-        _store(model, graph, operator, 2, bias * after)
+        store(model, graph, operator, 2, bias * after)
 
 
-def _store(model: Any, graph: Any, operator: Any, place: int, values: npt.NDArray[np.float32]) -> None:
+def store(model: Any, graph: Any, operator: Any, place: int, values: npt.NDArray[np.float32]) -> None:
     """Give an operator a constant of its own: what it had may be another's as well."""
     tensor = copy.copy(graph.tensors[operator.inputs[place]])
     buffer = copy.copy(model.buffers[tensor.buffer])
@@ -101,8 +101,8 @@ def _has(operator: Any, place: int) -> bool:
     return len(operator.inputs) > place and int(operator.inputs[place]) >= 0
 
 
-def _constant(model: Any, graph: Any, operator: Any, place: int) -> npt.NDArray[np.float32] | None:
-    """Return a constant float input, None where it is absent, computed or of another type."""
+def constant(model: Any, graph: Any, operator: Any, place: int) -> npt.NDArray[np.float32] | None:
+    """Return an operator's constant float input, None where it is absent, computed or of another type."""
     if not _has(operator, place):
         return None
     tensor = graph.tensors[operator.inputs[place]]
@@ -117,5 +117,6 @@ def _integers(model: Any, graph: Any, operator: Any, place: int) -> list[int] | 
     return None if data is None else [int(value) for value in np.frombuffer(bytes(data), np.int32)]
 
 
-def _name(graph: Any, place: int) -> str:
+def name_of(graph: Any, place: int) -> str:
+    """Return a tensor's name."""
     return str(graph.tensors[int(place)].name.decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""A float .tflite that goes on from one activation's values: what an error there does to the logits."""
+"""What one rounding alone does to the logits of a float .tflite: an activation's values, or a product's weights."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
+from edgebench.converters.quantize.tflite_equalised import constant, name_of, store
 from edgebench.converters.quantize.tflite_rules import read_graph
 
+PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+MOST, TINY = 127, 1e-12
 Floats = npt.NDArray[np.float32]
 
 
@@ -51,3 +54,23 @@ def _behind(graph: Any, place: int) -> tuple[list[Any], set[int]]:
             used |= {int(index) for index in operator.inputs if index >= 0}
             wanted |= used
     return kept[::-1], used
+
+
+def coarse(content: bytes, name: str) -> bytes | None:
+    """Return the graph with the weights of the product that makes `name` rounded to int8; None where it is none."""
+    model = read_graph(content)
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        kind = str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+        if name_of(graph, operator.outputs[0]) != name or kind not in PRODUCTS:
+            continue
+        weights = constant(model, graph, operator, 1)
+        if weights is None:
+            continue
+        outer = weights.ndim - 1 if kind == "DEPTHWISE_CONV_2D" else 0
+        others = tuple(axis for axis in range(weights.ndim) if axis != outer)
+        scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True), TINY) / MOST
+        operator.inputs = [int(i) for i in operator.inputs]
+        store(model, graph, operator, 1, np.rint(weights / scale) * scale)
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return None

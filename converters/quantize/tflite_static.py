@@ -15,13 +15,12 @@ from ai_edge_litert.tools import flatbuffer_utils
 from edgebench.converters.quantize.equalise import Factors, Operator
 from edgebench.converters.quantize.ranges import Observed, Range
 from edgebench.converters.quantize.tflite_equalised import channels, scaled
-from edgebench.converters.quantize.tflite_fed import fed
+from edgebench.converters.quantize.tflite_fed import PRODUCTS, coarse, fed
 from edgebench.converters.quantize.tflite_rules import apply_rules, read_graph, static_rules, wide_enough
 from edgebench.converters.quantize.units import Units, units
 from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 
-PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 PASSING = ("RELU", "RELU6", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE", "SQUEEZE", "PAD", "PADV2")
 BIAS_TYPES: dict[str, Any] = {"INT32": np.int32, "INT64": np.int64}
 ALIVE = 0.25
@@ -251,6 +250,10 @@ class Graph:
     def fed(self, name: str) -> Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
         """Return a function of one input and of one activation's values in it: the float graph's logits from there."""
         return fed(cut(self._content), name)
+
+    def coarse(self, name: str) -> bytes | None:
+        """Return the float graph with one product's weights rounded to int8; None where `name` is no product's."""
+        return coarse(self._content, name)
 
     def units(self) -> Units:
         """Return every activation that is handed on, with the outputs of the operators that touch it, in order."""

@@ -25,10 +25,10 @@ Enough = Callable[[Candidate], bool]
 class Bench:
     """Layers `t0`, `t1`, .. in the order of the ranking; SQNR grows with each in float. `broken` cannot be made."""
 
-    def __init__(self, layers: int, broken: tuple[str, ...] = (), slow: tuple[str, ...] = ()) -> None:
+    def __init__(self, layers: int, broken: tuple[str, ...] = (), slow: tuple[str, ...] = (), same: str = "") -> None:
         self.order = [f"t{index}" for index in range(layers)]
         self.tried: list[tuple[str, ...]] = []
-        self._broken, self._slow = broken, slow
+        self._broken, self._slow, self._same = broken, slow, same.split()
 
     @property
     def left(self) -> int:
@@ -41,6 +41,9 @@ class Bench:
         return Candidate(
             plan, tensors, tensors, Path(str(len(self.tried))), 10 + len(tensors) + (plan is PLANS[1]), 0.1
         )
+
+    def adds(self, tensors: tuple[str, ...], name: str) -> bool:
+        return name not in self._same
 
     def rank(self, candidate: Candidate) -> list[str]:
         assert candidate.tensors == () and candidate.plan is PLANS[1]  # the better of the two
@@ -115,6 +118,13 @@ def test_a_candidate_that_dies_costs_itself() -> None:
     assert found.chosen is not None and found.chosen.tensors == ("t1",)
     with pytest.raises(ConversionError, match="the int8 graph cannot be made or run"):
         search(Bench(60, broken=("t0",)), PLANS[:0], needing())
+
+
+def test_a_layer_that_adds_no_operator_is_passed_over() -> None:
+    bench = Bench(60, same="t1 t2")
+    found = search(bench, PLANS, needing("t3"))
+    assert bench.tried == [(), (), names(0), names(0, 3), names(3)]
+    assert found.chosen is not None and found.chosen.tensors == names(3)
 
 
 def test_a_unit_is_a_tensor_with_all_that_touches_it() -> None:

@@ -41,7 +41,7 @@ class Bench:
         self._trials, self._units, self._images, self._folder = trials, units, images, folder
         self.spent = 0
         self.losses: dict[str, float] = {}
-        """What the logits keep, dB, where one tensor alone is rounded."""
+        """What the logits keep, dB, where one tensor and the weights that touch it are rounded."""
         reference = trials.outputs(None, images, logits=True)
         if reference is None:
             raise ConversionError("the float graph cannot be run")
@@ -73,9 +73,14 @@ class Bench:
         path = self._folder / f"trial{len(list(self._folder.iterdir()))}"
         return Candidate(plan, tensors, floating, path) if self._trials.write(plan, floating, path) else None
 
+    def adds(self, tensors: tuple[str, ...], name: str) -> bool:
+        """Tell whether a further tensor would put any further operator in float."""
+        floating = {operator for tensor in tensors for operator in self._units.operators[tensor]}
+        return not floating.issuperset(self._units.operators[name])
+
     def rank(self, candidate: Candidate) -> list[str]:
-        """Return the tensors that can stay in float, the one whose rounding alone costs the logits most first."""
-        self.losses = self._trials.losses(candidate.plan, self._units.rounded, self._images)
+        """Return the tensors that can stay in float, the one that costs the logits most first."""
+        self.losses = self._trials.losses(candidate.plan, self._units, self._images)
         return sorted(self.losses, key=self.losses.__getitem__) or list(self._units.operators)
 
     def latency(self, candidate: Candidate, other: Candidate) -> float | None:

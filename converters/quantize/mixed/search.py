@@ -32,6 +32,9 @@ class Judge(Protocol):
     def judge(self, plan: Plan, tensors: tuple[str, ...]) -> Candidate | None:
         """Judge a candidate; None where it cannot be made or run."""
 
+    def adds(self, tensors: tuple[str, ...], name: str) -> bool:
+        """Tell whether a further tensor would put any further operator in float."""
+
     def rank(self, candidate: Candidate) -> list[str]:
         """Return tensors, the most endangered first."""
 
@@ -76,7 +79,11 @@ class _Walk:
     def forward(self) -> Candidate | None:
         """Take the worst layers one by one; return the first good enough without what it does not need."""
         taken: tuple[str, ...] = ()
-        for name in self._order[:STEPS]:
+        for name in self._order:
+            if len(taken) == STEPS or self._bench.left <= 0:
+                break
+            if not self._bench.adds(taken, name):
+                continue  # its operators are in float already
             made = self._judge((*taken, name))
             if made is None:
                 continue  # with this one the graph cannot be made: the next

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import statistics
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgebench.converters.quantize.plans import Maker, Plan, sqnr_db
+from edgebench.converters.quantize.plans import Maker, Plan
 from edgebench.converters.quantize.ranges import Range
+from edgebench.converters.quantize.units import Units
 from edgebench.errors import EdgebenchError
 from edgebench.lifeline import VARIABLE, die_with_parent
 
@@ -61,12 +63,12 @@ class Trials:
         found: Floats | None = self._call(_outputs, None if path is None else str(path), str(inputs), logits)
         return found
 
-    def losses(self, plan: Plan, tensors: dict[str, str], inputs: Path) -> dict[str, float]:
-        """Return what the logits keep, dB, where one tensor alone is rounded to integers and all else is exact.
+    def losses(self, plan: Plan, units: Units, inputs: Path) -> dict[str, float]:
+        """Return what the logits keep, dB, where one tensor and the weights that touch it are rounded, all else exact.
 
-        `tensors` -> the activation that is rounded for each. Empty where the process died.
+        Empty where the process died.
         """
-        found: dict[str, float] | None = self._call(_losses, plan, tensors, str(inputs))
+        found: dict[str, float] | None = self._call(_losses, plan, units, str(inputs))
         return found or {}
 
     def latency(self, path: Path, other: Path) -> float | None:
@@ -122,21 +124,26 @@ def _outputs(path: str | None, inputs: str, logits: bool) -> Floats | None:
     return found
 
 
-def _losses(plan: Plan, tensors: dict[str, str], inputs: str) -> dict[str, float]:
+def _losses(plan: Plan, units: Units, inputs: str) -> dict[str, float]:
+    """Add up the noise of each rounding on its own: of the tensor's values, and of each product's weights."""
     graph, ranges = _child["maker"].backend(plan), _child["maker"].ranges(plan)
     rows = np.load(inputs, mmap_mode="r", allow_pickle=False)[:MOST_ROUNDED]
-    known = {name: place for name, place in tensors.items() if place in ranges}
-    first = graph.tensors(rows[:1], known.values())
+    places = {name: place for name, place in units.rounded.items() if place in ranges}
+    first = graph.tensors(rows[:1], places.values())
     count = max(LEAST_ROUNDED, min(len(rows), MOST_HELD // max(1, sum(values.nbytes for values in first.values()))))
     rows = np.ascontiguousarray(rows[:count])
-    exact, values = graph.logits(None, rows), graph.tensors(rows, known.values())
+    exact, values = graph.logits(None, rows).astype(np.float64), graph.tensors(rows, places.values())
+    noise: dict[str, float] = {}
+    for operator in {name for tensor in places for name in units.operators[tensor]}:
+        made = graph.coarse(operator)
+        noise[operator] = 0.0 if made is None else float(np.square(graph.logits(made, rows) - exact).sum())
     found: dict[str, float] = {}
-    for name, place in known.items():
+    for name, place in places.items():
         run = graph.fed(place)
-        rounded_logits = [
-            run(row[None], rounded(value, ranges[place])) for row, value in zip(rows, values[place], strict=True)
-        ]
-        found[name] = sqnr_db(np.concatenate(rounded_logits), exact)
+        logits = [run(row[None], rounded(value, ranges[place])) for row, value in zip(rows, values[place], strict=True)]
+        total = float(np.square(np.concatenate(logits) - exact).sum())
+        total += sum(noise[operator] for operator in units.operators[name])
+        found[name] = 10 * math.log10(float(np.square(exact).sum()) / total) if total else math.inf
     return found
 
 
