@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 GIGABYTES_OF_A_CONVERSION = 4
 REPORTED = "reported"
-TITLES = {"trained": "trainings", "converted": "artifacts", "measured": "cells"}
+TITLES = {"trained": "training", "converted": "artifact", "measured": "cell"}
 SHOWN = 20
 
 
@@ -226,7 +226,7 @@ def _print_plan(study: Study, as_json: bool) -> int:
 
 def _line_of(left: Left, study: Study) -> str:
     todo = left.total - left.finished
-    text = f"{left.total} {TITLES[left.kind]}: {left.finished} finished, {todo} to do"
+    text = f"{count(left.total, TITLES[left.kind])}: {left.finished} finished, {todo} to do"
     if not todo:
         return text
     seconds = left.seconds / (study.wishes.jobs if left.kind == "converted" else 1)

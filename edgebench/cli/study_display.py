@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 from edgebench.cli.converting import summary
 from edgebench.cli.display import Display
 from edgebench.pipeline.events import ConversionFinished, ConversionStarted, JobStarted, Resumed
 from edgebench.suite.events import CONVERT, MEASURE, TRAIN, Event, StageStarted, StepDone, StepStarted
 from edgebench.training import events as training
-from edgebench.units import percent
+from edgebench.units import count, duration, percent
 
-TITLES = {TRAIN: "models to train", CONVERT: "artifacts to make", MEASURE: "cells to measure"}
+TITLES = {TRAIN: ("model", "to train"), CONVERT: ("artifact", "to make"), MEASURE: ("cell", "to measure")}
+
+
+@dataclass
+class _Step:
+    """How far a stage is, and what it does now since when."""
+
+    stage: str
+    done: int
+    total: int
+    text: str = ""
+    since: float = 0.0
+
+    def begin(self, text: str) -> None:
+        """Note what begins."""
+        if text != self.text:
+            self.text, self.since = text, time.monotonic()
+
+    def words(self, now: float) -> str:
+        """Say it, with the seconds that it has taken so far."""
+        return f"{self.stage}: {self.done} of {self.total} done, now {self.text}, {duration(now - self.since)}"
 
 
 class StudyDisplay(Display):
@@ -18,6 +41,7 @@ class StudyDisplay(Display):
     def __init__(self, quiet: bool = False) -> None:
         super().__init__(quiet, sweeps=0)  # how many requests each device will get is not known
         self._resumed: set[str] = set()
+        self._step = _Step("", 0, 0)
 
     def show(self, event: Event) -> None:
         """Render one event."""
@@ -63,7 +87,11 @@ class StudyDisplay(Display):
     def _stage(self, event: StageStarted) -> None:
         left = event.total - event.finished
         there = f", {event.finished} are there already" if event.finished else ""
-        self._say(f"{event.total} {TITLES[event.stage]}{there}")
+        what, to_do = TITLES[event.stage]
+        self._say(f"{count(event.total, what)} {to_do}{there}")
+        with self._lock:
+            self._step = _Step(event.stage, event.finished, event.total)
+            self._doing[""] = "the source models' own outputs" if event.stage == MEASURE and left else ""
         if self._live and left and event.stage != MEASURE:  # there each device has a bar of its own
             self._tasks[event.stage] = self._progress.add_task("", total=left, device=event.stage)
 
@@ -77,9 +105,17 @@ class StudyDisplay(Display):
 
     def _advance(self, stage: str, text: str, steps: int) -> None:
         with self._lock:
-            self._doing[""] = "" if stage == MEASURE else text
+            self._step.done += steps
+            self._step.begin(text)
+            self._doing[""] = text
             if stage in self._tasks:
                 self._progress.update(self._tasks[stage], advance=steps, description=text)
+
+    def _beat(self) -> None:
+        with self._lock:
+            if self._doing.get("") and self._step.text:
+                self._doing[""] = self._step.words(time.monotonic())
+        super()._beat()
 
     def _say(self, text: str) -> None:
         with self._lock:

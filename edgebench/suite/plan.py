@@ -15,6 +15,8 @@ from edgebench.converters import sources
 from edgebench.devices.config import expand_names
 from edgebench.devices.registry import open_device
 from edgebench.errors import EdgebenchError
+from edgebench.images.evaluation import open_whole
+from edgebench.images.splits import make_splits
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.manifests import Order
 from edgebench.pipeline.request import Measuring
@@ -144,6 +146,7 @@ def _train_step(training: Training, meanings: Meanings) -> TrainStep:
     try:
         settings = meanings.training(**params)
         check(settings)
+        make_splits(open_whole(Path(settings.data), settings.labels or None), settings.seed)  # whether there is one
         base = parse_base(settings.base)
     except EdgebenchError as error:
         raise SuiteError(training.place, str(error)) from error

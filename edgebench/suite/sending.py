@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from edgebench.errors import ConversionError, UsageError
-from edgebench.files import parse_record, scratch_folder, sha256_file, write_json
+from edgebench.files import parse_record, scratch_folder, sha256_file, write_bytes, write_json
 from edgebench.pipeline import conversion_cache as cache
 from edgebench.pipeline.convert import convert
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
@@ -79,11 +79,10 @@ class FarTrainer:
             words.append(f"--labels={','.join(settings.labels)}")
         wanted = f"out/models/{step.name}"
         answer = self._cluster.command([*words, "--", base], {**files, **base_files}, wanted).check()
-        with scratch_folder(_made(folder.parent)) as work:
-            _write(answer, work / step.name)
-            if folder.exists():  # of a training that never came to its end
-                shutil.rmtree(folder)
-            (work / step.name).rename(folder)
+        record = {name: data for name, data in answer.files.items() if name == RECORD}
+        others = {name: data for name, data in answer.files.items() if name != RECORD}
+        for files_now in (others, record):  # the record says that all of it is there
+            _write(dataclasses.replace(answer, files=files_now), folder)
 
 
 def _here(study: Study, order: Order) -> Sequence[Artifact]:
@@ -160,8 +159,7 @@ def _write(answer: Answer, folder: Path) -> None:
         if path.is_absolute() or ".." in path.parts:
             raise ConversionError(f"worker {answer.worker} brought a file called {name!r}")
         target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        write_bytes(target, data)
 
 
 def _remove(path: Path) -> None:

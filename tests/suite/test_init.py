@@ -62,7 +62,7 @@ def test_images_alone_are_trained_on(tmp_path, capsys):
     suite = tomllib.loads((tmp_path / "suite.toml").read_text())
     assert suite["train"]["first"]["data"] == "photos" and suite["models"] == [{"train": "first"}]
     assert cli.main(["run", str(tmp_path / "suite.toml"), "--dry-run"], standalone_mode=False) == 0
-    assert "1 trainings: 0 finished" in capsys.readouterr().out
+    assert "1 training: 0 finished" in capsys.readouterr().out
 
 
 def test_a_model_alone_is_not_asked_for_int8(tmp_path):
