@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -16,6 +16,7 @@ from edgebench.inspection.explanation import Explanation
 from edgebench.inspection.label import weighted_words
 from edgebench.inspection.layers.figures import Error
 from edgebench.inspection.layers.measure import Layer
+from edgebench.report.layout import Cells, lay_out
 from edgebench.units import count, one_line, size
 
 WORST = 10
@@ -72,15 +73,21 @@ def print_explanation(found: Explanation, console: Console) -> None:
     console.print()
     heading = f"The worst of {count(len(found.layers), 'layer')}, on {count(found.images, 'image')}, against"
     console.print(Text(one_line(f"{heading} {found.exact_file}"), style="bold"), soft_wrap=True)
-    rows = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for title in ("Layer", "By itself", "In the network", "Cosine", "Clipped"):
-        rows.add_column(title, justify="left" if title == "Layer" else "right", no_wrap=True)
-    for layer in found.worst[:WORST]:
-        rows.add_row(Text(one_line(f"{layer.place} {layer.kind}")), *_figures(layer))
-    console.print(rows)
+    for line in _worst(found.worst[:WORST], console.width):
+        console.print(line, soft_wrap=True)
     for layer in found.worst[:WORST]:
         text = Text(one_line(f"{layer.place} {layer.kind} {layer.name}: {layer.reason}"))
         console.print(Padding(text, (0, 0, 0, 2), expand=False))
+
+
+def _worst(layers: Sequence[Layer], width: int) -> tuple[Text, ...]:
+    """Return the table of layers, or a card each where there is no room: no figure is cut."""
+    texts = [(f"{layer.place} {one_line(layer.kind)}", *_figures(layer)) for layer in layers]
+    names, *columns = (
+        Cells(title, tuple(row[at] for row in texts), ("",) * len(texts), right=at > 0, priority=0)
+        for at, title in enumerate(("Layer", "By itself", "In the network", "Cosine", "Clipped"))
+    )
+    return lay_out(names, columns, width).lines
 
 
 def decibels(value: float) -> str:

@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from edgebench.inspection.layers.figures import Error, Range
+from edgebench.inspection.layers.measure import Layer
 from edgebench.records import Result, Settings
 from edgebench.report import terminal
 from edgebench.report.content import build_report
 from edgebench.report.display import ALL
+from edgebench.report.explanation import _worst
 from edgebench.report.tables import frame
 from edgebench.report.terminal import print_report, print_table
 from tests.make import make_accuracy, make_failed, make_result, make_study, write_results
@@ -162,3 +165,12 @@ def test_of_a_crowd_the_files_have_the_tables_and_each_list_its_first_lines(monk
     text = printed([make_result(), *failed, *(make_result(device=f"pi-{n}") for n in range(12))], 100)
     assert "27 rows: report.html filters and searches them" in text and "\nVariant" not in text
     assert text.count("no power") == 12 and "and 2 more" in text
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_layers_are_not_cut_either(width: int) -> None:
+    lost = Error(22.5, 30.0, 0.99912)
+    layer = Layer(7, "a/very/long/name", "CONV_2D", lost, lost, Range(0, 1, 1, 0, 1, 0.0123, 0, 1), quantised=True)
+    text = "\n".join(line.plain for line in _worst([layer], width))
+    assert all(figure in text for figure in ("7 CONV_2D", "22.5 dB", "0.9991", "1.2%")) and "…" not in text
+    assert max(map(len, text.splitlines())) <= width
