@@ -73,8 +73,8 @@ def print_explanation(found: Explanation, console: Console) -> None:
     console.print()
     heading = f"The worst of {count(len(found.layers), 'layer')}, on {count(found.images, 'image')}, against"
     console.print(Text(one_line(f"{heading} {found.exact_file}"), style="bold"), soft_wrap=True)
-    for line in _worst(found.worst[:WORST], console.width):
-        console.print(line, soft_wrap=True)
+    for text in _worst(found.worst[:WORST], console.width):
+        console.print(text, soft_wrap=True)
     for layer in found.worst[:WORST]:
         text = Text(one_line(f"{layer.place} {layer.kind} {layer.name}: {layer.reason}"))
         console.print(Padding(text, (0, 0, 0, 2), expand=False))

@@ -21,7 +21,8 @@ from edgebench.pipeline.scoring import image_size
 from edgebench.records import OK
 
 PHOTOS = 50
-MODES = ("RGB", "L", "RGBA", "P", "CMYK", "I;16")
+MODES = ("RGB", "L", "RGBA", "P", "CMYK", "I;16", "LA", "1")
+ORIENTATION, ORIENTATIONS = 0x0112, 8  # of EXIF: how a camera was held
 SUFFIXES = {"CMYK": ".jpg", "RGB": ".jpg"}
 SEED = 20
 TIMEOUT_SECONDS = 900
@@ -55,7 +56,7 @@ def hold_against_measured(found: Found, app: Path) -> None:
 
 
 def write_photos(folder: Path) -> None:
-    """Write seeded photos of odd sizes, in every mode that Pillow has for a photo: nothing smaller than 3 pixels."""
+    """Write seeded photos of odd sizes, held in every way, in every mode of a photo: nothing smaller than 3 pixels."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(SEED)
     for number in range(PHOTOS):
@@ -67,7 +68,9 @@ def write_photos(folder: Path) -> None:
             image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
         else:
             image = image.convert(mode)
-        image.save(folder / f"{number:02}{SUFFIXES.get(mode, '.png')}")
+        exif = Image.Exif()
+        exif[ORIENTATION] = 1 + number // len(MODES) % ORIENTATIONS
+        image.save(folder / f"{number:02}{SUFFIXES.get(mode, '.png')}", exif=exif)
 
 
 def measured(found: Found, photos: Path, cache: Path) -> npt.NDArray[np.float32]:
