@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from edgebench.records import Result, Scalar
 from edgebench.results.conditions import conditions, environment
@@ -22,14 +23,23 @@ class Environment:
     lines: tuple[tuple[str, str], ...]  # (name, value)
 
 
-def environments(results: Sequence[Result]) -> list[Environment]:
-    """Return one table a device and machine, in order of appearance."""
-    machines: dict[tuple[str, str], list[Result]] = {}
+Machines = dict[tuple[str, str], list[Result]]
+
+
+def machines(results: Sequence[Result]) -> Machines:
+    """Return the results of each device and machine, in order of appearance."""
+    found: Machines = {}
     for result in results:
         if environment(result):
             where = conditions(result)
-            machines.setdefault((where.device, where.machine), []).append(result)
-    return [Environment(device, machine, tuple(_lines(having))) for (device, machine), having in machines.items()]
+            found.setdefault((where.device, where.machine), []).append(result)
+    return found
+
+
+def environments(results: Sequence[Result], most: int | None = None) -> list[Environment]:
+    """Return one table a device and machine, of the first `most`."""
+    found = islice(machines(results).items(), most)
+    return [Environment(device, machine, tuple(_lines(having))) for (device, machine), having in found]
 
 
 def _lines(results: Sequence[Result]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from edgebench.records import OK
 from edgebench.report.charts import Drawn, charts, few
 from edgebench.report.classes import class_details
 from edgebench.report.content import Report
-from edgebench.report.environments import environments
+from edgebench.report.environments import environments, machines
 from edgebench.report.flips import flip_cards, flipped
 from edgebench.report.grid import FILTERS, grid, place_names
 from edgebench.report.learning import learned
@@ -61,7 +61,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         "charts": drawn.charts,
         "kinds": {chart.kind for chart in drawn.charts},
         "best_rows": _best_rows(report),
-        "environments": environments(report.results),
+        "environments": environments(report.results, limits["most_blocks"]),
         "operators": operators(report.results),
         "learned": learned(report.results),
         "notes": list(general_notes(report.results, _main(report))),
@@ -80,6 +80,7 @@ def html_text(report: Report, drawn: Drawn | None = None) -> str:
         flip_count=len(flips),
         class_details=class_details(classes[: limits["most_blocks"]]),
         class_count=len(classes),
+        machine_count=len(machines(report.results)),
         filters=FILTERS,
         several_subjects=len({row.subject for row in report.rows}) > 1,
         many_devices=len({row.device for row in report.rows}) > MANY_DEVICES,

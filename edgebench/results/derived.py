@@ -68,7 +68,7 @@ def derive(result: Result, alone: bool = True) -> tuple[Derived, ...]:
         accuracy = accuracy_summary(counts, verdicts[id(counts)]) if counts else None
         classes = class_losses(counts.classes) if counts and counts.classes else ()
         extra = _extra_drop(result.evaluations[0], evaluation) if evaluation else None
-        steps = _stages(counts) if evaluation and not evaluation.perturbation else None
+        steps = stages_of(evaluation) if alone and evaluation else None
         measured = (latency, judged, memory, accuracy, minutes, joules)
         return Derived(kept, evaluation, where, *measured, classes, extra, steps)
 
@@ -110,10 +110,10 @@ def _extra_drop(main: Evaluation, other: Evaluation) -> Shift | None:
     return None if other.perturbation else extra_drop_on_others(clean, changed)
 
 
-def _stages(counts: Accuracy | None) -> Stages | None:
+def stages_of(evaluation: Evaluation) -> Stages | None:
     """Return the steps that one result knows of; what the float32 artifact says is added by `results.together`."""
-    found = answers(counts)
-    if found is None or counts is None:
+    found, counts = answers(evaluation.accuracy), evaluation.accuracy
+    if found is None or counts is None or evaluation.perturbation:
         return None
     host = unpack(counts.host_right, counts.images) if counts.host_right else None
     return stages(found.reference, None, host, found.artifact)

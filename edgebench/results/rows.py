@@ -32,7 +32,11 @@ def with_subjects(rows: Sequence[Row]) -> list[Row]:
         for column in (*_TELL_APART.values(), "evaluation"):
             if getattr(row, column):
                 known.setdefault((row.model, column), {})[getattr(row, column)] = None
-    return [dataclasses.replace(row, subject=_subject(row, known)) for row in rows]
+    subjects = [_subject(row, known) for row in rows]
+    return [
+        row if row.subject == subject else dataclasses.replace(row, subject=subject)
+        for row, subject in zip(rows, subjects, strict=True)
+    ]
 
 
 def _follows_the_images(model: str, known: dict[tuple[str, str], dict[str, None]]) -> bool:

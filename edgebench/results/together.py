@@ -10,7 +10,7 @@ from edgebench.measures.significance import MARGIN
 from edgebench.measures.stages import stages
 from edgebench.measures.summary import verdicts_of
 from edgebench.results.conditions import Conditions
-from edgebench.results.derived import Derived, answers
+from edgebench.results.derived import Derived, answers, stages_of
 from edgebench.results.figures import Row
 from edgebench.results.rows import to_row
 from edgebench.variants import FLOAT
@@ -94,8 +94,10 @@ def _adjusted(derived: Sequence[Derived], margin: float, among: Callable[[Derive
 def _with_stages(own: Derived, floats: Mapping[Hashable, Derived]) -> Derived:
     sibling = float_sibling(own, floats)
     mine, theirs = answers(own.counts), answers(sibling.counts) if sibling else None
-    if own.stages is None or mine is None or theirs is None or own.counts is None:
+    if own.evaluation is None or own.evaluation.perturbation or mine is None or own.counts is None:
         return own
+    if theirs is None:
+        return own if own.stages else dataclasses.replace(own, stages=stages_of(own.evaluation))
     host: Bits | None = unpack(own.counts.host_right, own.counts.images) if own.counts.host_right else None
     before = theirs.artifact
     if host is not None and sibling is not None and sibling.counts is not None and sibling.counts.host_right:
