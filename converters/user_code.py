@@ -11,7 +11,7 @@ from typing import Any
 from edgebench.errors import UsageError
 from edgebench.files import shown
 
-_defined: dict[str, Any] = {}
+_defined: dict[str, object] = {}
 
 
 def run(files: Sequence[Path]) -> None:
@@ -20,7 +20,7 @@ def run(files: Sequence[Path]) -> None:
         _defined.update(_import(file))
 
 
-def defined() -> dict[str, Any]:
+def defined() -> dict[str, object]:
     """Return the classes and functions that the files define: what a Keras file may name."""
     return dict(_defined)
 

@@ -13,6 +13,7 @@ What a value names is imported by every command that asks: it must load fast and
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -85,7 +86,7 @@ def _known(kind: str, name: str, table: dict[str, T]) -> T:
     return table[name]
 
 
-def _points(group: str, own: dict[str, Any]) -> list[EntryPoint]:
+def _points(group: str, own: Mapping[str, object]) -> list[EntryPoint]:
     """Return what packages registered in a group. Raises UsageError where one takes a name that is taken."""
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=f"edgebench.{group}"), key=lambda point: (point.name, point.value)):
@@ -99,7 +100,7 @@ def _points(group: str, own: dict[str, Any]) -> list[EntryPoint]:
     return list(found.values())
 
 
-def _declared(group: str, kind: type[T], own: dict[str, Any]) -> dict[str, T]:
+def _declared(group: str, kind: type[T], own: Mapping[str, object]) -> dict[str, T]:
     found = {}
     for point in _points(group, own):
         value = _load(point)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from types import SimpleNamespace
-from typing import Any
 
 from edgebench.converters.huggingface import torchvision_operators  # noqa: F401 (before timm)
 from edgebench.converters.huggingface.checkpoint import Checkpoint
@@ -90,8 +89,8 @@ def read_timm_network(checkpoint: Checkpoint, config: TimmConfig, fresh: bool = 
     return network
 
 
-def _weights(checkpoint: Checkpoint) -> dict[str, Any]:
-    tensors: dict[str, Any] = {}
+def _weights(checkpoint: Checkpoint) -> dict[str, object]:
+    tensors: dict[str, object] = {}
     for file in checkpoint.weights:
         tensors |= (
             torch.load(file, map_location="cpu", weights_only=True) if checkpoint.pickled else load_file(str(file))

@@ -31,7 +31,7 @@ def looks_like(source: Source) -> str:
     return f"{hint[0]}: --preprocess keras:{hint[1]}" if hint else ""
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, object]:
     """Return the architecture stored in a `.keras` file, without Keras. Raises UsageError where it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,7 +73,7 @@ def _class_names(config: Any) -> Iterator[str]:
             waiting += value
 
 
-def _looks_like(config: dict[str, Any]) -> tuple[str, str] | None:
+def _looks_like(config: dict[str, object]) -> tuple[str, str] | None:
     """Guess, for the question only, which Keras Application a file was made from, by the names inside."""
     text = re.sub(r"[^a-z0-9]", "", json.dumps(config).lower()[:20_000])
     matches = [

@@ -54,7 +54,7 @@ def for_one_channel(preprocessing: Preprocessing) -> Preprocessing:
 def _application(spec: str) -> Any:
     wanted = keras_applications.parse(spec)
     keras.utils.set_random_seed(SEED)
-    options: dict[str, Any] = {"alpha": wanted.alpha} if wanted.name in keras_applications.WITH_ALPHA else {}
+    options: dict[str, object] = {"alpha": wanted.alpha} if wanted.name in keras_applications.WITH_ALPHA else {}
     builder = getattr(keras.applications, wanted.name)
     shape = (wanted.input_size, wanted.input_size, 3)
     weights = None if wanted.weights == "none" else "imagenet"

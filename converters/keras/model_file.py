@@ -71,7 +71,7 @@ def _with_input(model: Any) -> Any:
     return keras.Model(image, model(image))
 
 
-def _operations(path: Path) -> dict[str, Any]:
+def _operations(path: Path) -> dict[str, object]:
     """Return Keras's own operators by name for the .h5 reader, which knows layers alone (`x / 127.5` is TrueDivide)."""
     if path.suffix.lower() == ".keras":
         return {}

@@ -52,7 +52,7 @@ class Graph:
             if node.op_type in ("Conv", "Gemm") and len(node.input) == 3 and node.input[2] in constants
         ]
 
-    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
+    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, npt.NDArray[np.float64]]:
         """Return the float graph's means."""
         return onnx_static.means(self.model, inputs, names)
 

@@ -113,7 +113,7 @@ def build(
     source = copy.deepcopy(model)
     weights = {found.name: found for found in products(source)}
     integers: dict[str, npt.NDArray[np.int8]] = {}
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, object] = {}
     for name, found in weights.items():
         integers[name], scales = safe_weights.quantise_channels(found.rows, safe and found.pairs)
         overrides[name] = [
@@ -199,12 +199,12 @@ def means(model: Any, inputs: npt.NDArray[np.float32], nodes: Iterable[str]) -> 
     )
     session = run_session(watched, optimise=False)
     source = watched.graph.input[0].name
-    totals: dict[str, Any] = dict.fromkeys(outputs_of, 0.0)
+    totals: dict[str, npt.NDArray[np.float64]] = {name: np.zeros(1) for name in outputs_of}
     for row in inputs:
         for name, values in zip(outputs_of, session.run(list(outputs_of.values()), {source: row[None]}), strict=True):
             places = tuple(axis for axis in range(values.ndim) if axis != 1)
             totals[name] = totals[name] + values.mean(axis=places, dtype=np.float64)
-    return {name: np.asarray(total) / len(inputs) for name, total in totals.items()}
+    return {name: total / len(inputs) for name, total in totals.items()}
 
 
 def _place(made: Any, weights: Mapping[str, Weights], integers: Mapping[str, npt.NDArray[np.int8]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert.tools import flatbuffer_utils
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
@@ -15,6 +16,7 @@ from edgebench.converters.quantize.plans import EVERY
 from edgebench.errors import ConversionError
 
 MIN_SCALE = 1e-8
+Ends = npt.NDArray[np.float32]
 _OPERATION = qtyping.TFLOperationName
 _PRODUCT_OPERATIONS = (
     _OPERATION.INPUT, _OPERATION.OUTPUT, _OPERATION.CONV_2D, _OPERATION.DEPTHWISE_CONV_2D, _OPERATION.FULLY_CONNECTED,
@@ -39,7 +41,7 @@ def static_rules(bits: int, scope: str) -> Any:
     return manager.get_quantization_recipe()
 
 
-def wide_enough(found: dict[str, Any], bits: int) -> dict[str, Any]:
+def wide_enough(found: dict[str, Ends], bits: int) -> dict[str, Ends]:
     """Widen a range so narrow that its scale would overflow the runtime's 32 bits (`relu6` at 6 / scale)."""
     least = MIN_SCALE * (2**bits - 1)
     if "min" not in found or np.max(found["max"] - found["min"]) >= least:

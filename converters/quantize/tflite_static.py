@@ -22,7 +22,8 @@ from edgebench.records import TensorSpec
 from edgebench.runner.preprocess import to_input, to_real
 
 PASSING = ("RELU", "RELU6", "MAX_POOL_2D", "RESHAPE", "TRANSPOSE", "SQUEEZE", "PAD", "PADV2")
-BIAS_TYPES: dict[str, Any] = {"INT32": np.int32, "INT64": np.int64}
+Means = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+BIAS_TYPES: dict[str, type[np.signedinteger[Any]]] = {"INT32": np.int32, "INT64": np.int64}
 ALIVE = 0.25
 """A fused activation passes a bias's shift on for the share of values between its ends; taken as this at least."""
 
@@ -114,7 +115,7 @@ def product_outputs(content: bytes) -> list[str]:
     ]
 
 
-def means(content: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
+def means(content: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Means]:
     """Return (mean a channel, share of values between the ends of a fused activation a channel) of named tensors."""
     model = read_graph(content)
     graph = model.subgraphs[0]
@@ -124,7 +125,7 @@ def means(content: bytes, inputs: npt.NDArray[np.float32], names: Iterable[str])
         for operator in graph.operators
         if graph.tensors[operator.outputs[0]].name.decode(errors="replace") in wanted
     }
-    totals: dict[str, Any] = {name: [0.0, 0.0] for name in places.values()}
+    totals: dict[str, list[npt.NDArray[np.float64]]] = {name: [np.zeros(1), np.zeros(1)] for name in places.values()}
     details: dict[int, Any] = {}
     for interpreter in _runs(content, inputs):
         details = details or {item["index"]: item for item in interpreter.get_tensor_details()}
@@ -216,7 +217,7 @@ class Graph:
         """Return the names of the outputs of the products with a bias."""
         return self._products
 
-    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Any]:
+    def means(self, inputs: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, Means]:
         """Return the float graph's means."""
         return means(self._content, inputs, names)
 

@@ -47,7 +47,7 @@ class _Function(tf.Module):  # type: ignore[misc]
         order = [signature.input_spec for signature in lowered.input_signature]
         output = list(lowered.output_signature[0].shape)
 
-        def call(pixel_values: Any) -> dict[str, Any]:
+        def call(pixel_values: Any) -> dict[str, object]:
             arguments = [self._weights[spec.name] if spec.is_parameter else pixel_values for spec in order]
             results = xla.call_module(
                 arguments,

@@ -76,7 +76,7 @@ def _stored(value: Any, name: str = "") -> Tensor:
     )
 
 
-def _quantised(nodes: list[Node], tensors: dict[str, Tensor], stored: dict[str, Any]) -> dict[str, Tensor]:
+def _quantised(nodes: list[Node], tensors: dict[str, Tensor], stored: dict[str, onnx.TensorProto]) -> dict[str, Tensor]:
     """Give scales and zero points to the tensors that QuantizeLinear makes and DequantizeLinear reads."""
     found: dict[str, Tensor] = {}
     for node in nodes:

@@ -139,7 +139,7 @@ def _against_labels(outputs: Floats, values: Doubles, shares: Doubles, labels: L
 def _bins(confidence: Doubles, right: Bits) -> dict[str, Doubles]:
     """Bin by confidence, each bin with its upper edge and without its lower one."""
     place = np.searchsorted(EDGES[1:-1], confidence)
-    weights: dict[str, Any] = {"bin_images": None, "bin_right": right, "bin_confidence": confidence}
+    weights: dict[str, Bits | Doubles | None] = {"bin_images": None, "bin_right": right, "bin_confidence": confidence}
     return {name: np.bincount(place, weight, BINS).astype(np.float64) for name, weight in weights.items()}
 
 

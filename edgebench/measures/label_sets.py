@@ -82,7 +82,7 @@ def _given(outputs: Floats, kind: str) -> Bits:
     return np.concatenate([given(np.asarray(outputs[at]), kind) for at in chunks(outputs)])
 
 
-def _against_reference(outputs: Floats, reference: Floats) -> dict[str, Any]:
+def _against_reference(outputs: Floats, reference: Floats) -> dict[str, object]:
     sums = []
     for at in chunks(outputs):
         pieces = [np.asarray(one[at], np.float64) for one in (outputs, reference)]

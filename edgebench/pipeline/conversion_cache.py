@@ -8,7 +8,6 @@ import importlib.resources
 from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 from edgebench import __version__, registry
 from edgebench.converters.base import ANY
@@ -35,7 +34,7 @@ def conversion_key(
 ) -> str:
     """Hash of everything that decides an artifact and its manifest."""
     kind, precision = parts(variant)
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "source": [source.sha256, source.options],
         "preprocessing": None if preprocessing is None else to_dict(preprocessing),
         "variant": variant,

@@ -97,11 +97,13 @@ def score_outputs(
         _check_independent(kind, exam.data.record.name, artifact.model)
     score = score_sets if answers_in_sets(kind, labels) else drift.score
     counts = score(outputs, labels, reference, kind, exam.reference_reason, per_class=exam.perturbation is None)
+    agreeing, host_right = _against_host(outputs, labels, host, kind)
     return dataclasses.replace(
         counts,
         reference_sha256=exam.reference_sha256,
         rows_sha256=sha256_json(rows) if rows else "",
-        **_against_host(outputs, labels, host, kind),
+        agree_with_host=agreeing,
+        host_right=host_right,
     )
 
 
@@ -117,9 +119,10 @@ def _of_rows(values: Any, rows: tuple[int, ...]) -> Any:
     return values if values is None or not rows else values[np.array(rows, np.int64)]
 
 
-def _against_host(outputs: Any, labels: Any, host: Any, kind: str) -> dict[str, Any]:
+def _against_host(outputs: Any, labels: Any, host: Any, kind: str) -> tuple[int | None, str]:
+    """Return on how many images this machine agrees, and where it is right itself; nothing where it was not asked."""
     if host is None or host.shape != outputs.shape:
-        return {}
+        return None, ""
     if answers_in_sets(kind, labels):
         here, there = given(host, kind), given(outputs, kind)
         agree = (here == there).all(axis=1)
@@ -127,7 +130,7 @@ def _against_host(outputs: Any, labels: Any, host: Any, kind: str) -> dict[str, 
     else:
         agree = host.argmax(axis=1) == outputs.argmax(axis=1)
         right = "" if labels is None else pack(host.argmax(axis=1) == labels)
-    return {"agree_with_host": int(agree.sum()), "host_right": right}
+    return int(agree.sum()), right
 
 
 def _check_independent(kind: str, data: str, model: str) -> None:

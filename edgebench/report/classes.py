@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgebench.measures.per_class import class_figures, confusion_matrix
 from edgebench.records import ClassCounts
@@ -32,7 +31,7 @@ def class_details(rows: Sequence[Row]) -> list[ClassDetail]:
     return [_detail(row, counts) for row, counts in _counted(rows) if len(counts.images) <= MOST_CLASSES]
 
 
-def class_values(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def class_values(rows: Sequence[Row]) -> Iterator[dict[str, object]]:
     """Yield the same for programs, of any number of classes; the shares are 0..1, one a class in their order.
 
     The confusion matrix stands with the result's evaluations: `[true, predicted, images]` off the diagonal.

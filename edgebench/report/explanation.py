@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -95,7 +94,7 @@ def decibels(value: float) -> str:
     return f"{value:.1f} dB" if math.isfinite(value) else "exact" if value > 0 else "lost"
 
 
-def explanation_json(found: Explanation) -> dict[str, Any]:
+def explanation_json(found: Explanation) -> dict[str, object]:
     """Return everything as JSON values; ratios that are not finite are null beside `exact`."""
     audit = found.audit
     return {
@@ -119,7 +118,7 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
     }
 
 
-def model_explorer_json(found: Explanation) -> dict[str, Any]:
+def model_explorer_json(found: Explanation) -> dict[str, object]:
     """Return Model Explorer's node data, keyed by output tensor name: the ratio that is each layer's own, in dB.
 
     Format: github.com/google-ai-edge/model-explorer/wiki/2.-User-Guide#custom-node-data.
@@ -158,7 +157,7 @@ def _figures(layer: Layer) -> tuple[str, str, str, str]:
     return own, decibels(seen.worst_db), f"{seen.cosine:.4f}", f"{layer.range.clipped:.1%}" if layer.quantised else ""
 
 
-def _layer_json(layer: Layer) -> dict[str, Any]:
+def _layer_json(layer: Layer) -> dict[str, object]:
     spread = layer.range
     return {
         "place": layer.place,
@@ -180,7 +179,7 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _error_json(error: Error) -> dict[str, Any]:
+def _error_json(error: Error) -> dict[str, object]:
     return {
         "sqnr_db": error.sqnr_db if math.isfinite(error.sqnr_db) else None,
         "channel_db": error.channel_db if math.isfinite(error.channel_db) else None,

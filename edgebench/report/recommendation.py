@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from edgebench.results.recommend import Candidate, Recommendation, Wish
 from edgebench.results.verdict import ShipVerdict
@@ -23,7 +22,7 @@ def verdict_lines(verdict: ShipVerdict) -> Iterator[str]:
     yield from verdict.caveats
 
 
-def verdict_value(verdict: ShipVerdict) -> dict[str, Any]:
+def verdict_value(verdict: ShipVerdict) -> dict[str, object]:
     """Return a verdict as JSON values."""
     return {
         "subject": verdict.subject,
@@ -56,7 +55,7 @@ def recommendation_lines(found: Recommendation, wish: Wish) -> Iterator[str]:
         yield f"{one.standing.value:9} {one.row.label}{reasons}"
 
 
-def recommendation_value(found: Recommendation, wish: Wish) -> dict[str, Any]:
+def recommendation_value(found: Recommendation, wish: Wish) -> dict[str, object]:
     """Return a recommendation as JSON values."""
     return {
         "device": found.conditions.device,

@@ -66,7 +66,7 @@ def _json(value: Any) -> bytes:
     return to_json(value, inf_nan_mode="null")  # knows records, and is ten times as fast as `json`
 
 
-def _value(report: Report) -> dict[str, Any]:
+def _value(report: Report) -> dict[str, object]:
     return {
         "version": REPORT_VERSION,
         "edgebench": __version__,
@@ -85,14 +85,14 @@ def _value(report: Report) -> dict[str, Any]:
     }
 
 
-def _section(section: Section) -> dict[str, Any]:
+def _section(section: Section) -> dict[str, object]:
     tables = [
         {"title": t.title, "head": list(t.head), "lines": [list(line) for line in t.lines]} for t in section.tables
     ]
     return {"key": section.key, "title": section.title, "caption": section.caption, "tables": tables}
 
 
-def _result(derived: Derived) -> dict[str, Any]:
+def _result(derived: Derived) -> dict[str, object]:
     result, latency = derived.result, derived.latency
     return {
         "artifact": result.artifact,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from edgebench.results.derived import Derived
 from edgebench.results.figures import FIGURES, Row
@@ -17,7 +16,7 @@ def to_row(derived: Derived) -> Row:
     return Row(**{name: figure.derive(derived) for name, figure in FIGURES.items()}, of=derived)
 
 
-def values(row: Row) -> dict[str, Any]:
+def values(row: Row) -> dict[str, object]:
     """Return the figures of a row as JSON values."""
     return {name: getattr(row, name) for name in FIGURES}
 

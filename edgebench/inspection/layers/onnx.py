@@ -33,7 +33,7 @@ class Taps:
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         self._session = _open(model.SerializeToString())
         self._names = [value.name for value in self._session.get_outputs()]
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
 
     def run(self, batch: Floats) -> None:
         """Run it on preprocessed float32 (1, ..) values."""

@@ -87,7 +87,7 @@ class OnnxRuntimeSession:
         self.input = _spec(session.get_inputs()[0], settings.batch)
         self.output = _spec(session.get_outputs()[0], settings.batch)
         self._outputs = [self.output.name]
-        self._feed: dict[str, Any] = {}
+        self._feed: dict[str, object] = {}
         self._result: Any = None
 
     def copy_in(self, array: Any) -> None:

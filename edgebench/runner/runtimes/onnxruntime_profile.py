@@ -14,7 +14,7 @@ WARMUP_RUNS = 3
 RUNS = 20
 
 
-def run_profiled(session: Any, feed: dict[str, Any]) -> tuple[OperatorTime, ...]:
+def run_profiled(session: Any, feed: dict[str, object]) -> tuple[OperatorTime, ...]:
     """Run a session that was opened with profiling on, and return its operators, the most expensive first."""
     for _ in range(WARMUP_RUNS + RUNS):
         session.run(None, feed)
