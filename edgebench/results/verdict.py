@@ -102,7 +102,7 @@ def _verdict(where: Conditions, subject: str, rows: Sequence[Row], results: dict
         subject,
         _answer(chosen),
         tuple(Choice(row, _name(row, shared), text) for row, text in zip(chosen, words, strict=True)),
-        tuple(_name(row, shared) for row in found if row is not lead and tied(row, lead)),
+        tuple(_name(row, shared) for row in found if all(row is not one for one in chosen) and tied(row, lead)),
         tuple(_caveats(chosen, results)),
     )
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from edgebench.cli import cli
+from edgebench.cli.comparing import lines_of, print_comparison
+from edgebench.compare.accuracy import drop_verdicts
+from edgebench.compare.pairs import pair
 from tests.make import make_accuracy, make_result, write_results
 
 
@@ -57,3 +63,15 @@ def test_it_is_escaped(tmp_path: Path) -> None:
     hostile = "a|b](x)<script>"
     _, text = compared(tmp_path, [make_result(hostile)], [make_result(hostile)], "--markdown")
     assert "<script" not in text and "a\\|b\\](x)&lt;script\\>" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_on_a_terminal_no_figure_of_it_is_cut(width: int) -> None:
+    (cell,) = pair([make_result()], [make_result(latency_ms=1.0)])
+    lines = lines_of([cell], drop_verdicts([cell]))
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_comparison([cell], lines, [], console)
+    text = console.file.getvalue()
+    assert lines[0].ratio in text and "faster" in text and "…" not in text
+    shown = [figure in text for figure in ("2.012", "1.006", "96.0% → 96.0%")]
+    assert all(shown) or ("not shown for want of room" in text and width == 80)

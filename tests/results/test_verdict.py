@@ -84,6 +84,15 @@ def test_few_images_decide_nothing_and_the_safest_stands_beside_the_fastest():
     assert found.sentence.startswith("Not decided, so far tflite:int8: 2.0x as fast as tflite:float32")
 
 
+def test_what_is_named_as_safer_is_no_tie_as_well():
+    few, more = make_accuracy(images=20, both=19), make_accuracy(images=100, both=95)
+    found = verdict(
+        make_result(accuracy=few, artifact={"size_bytes": 399_000}),
+        make_result(variant="savedmodel:float32", accuracy=more),
+    )
+    assert len(found.choices) == 2 and found.ties == ()
+
+
 def test_without_images_nothing_is_said_of_accuracy():
     found = verdict(*(dataclasses.replace(result, evaluations=()) for result in (FLOAT, INT8)))
     assert found.answer is Answer.OPEN
