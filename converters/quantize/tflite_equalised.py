@@ -79,22 +79,26 @@ def _rescale(model: Any, graph: Any, operator: Any, before: Factors | None, afte
         weights = weights / before
     if after is not None:
         weights = weights * (after if depthwise else after.reshape(-1, *[1] * (weights.ndim - 1)))
-    operator.inputs = [int(i) for i in operator.inputs]
     store(model, graph, operator, 1, weights)
     if bias is not None and after is not None:
         store(model, graph, operator, 2, bias * after)
 
 
 def store(model: Any, graph: Any, operator: Any, place: int, values: npt.NDArray[np.float32]) -> None:
-    """Give an operator a constant of its own: what it had may be another's as well."""
-    tensor = copy.copy(graph.tensors[operator.inputs[place]])
-    buffer = copy.copy(model.buffers[tensor.buffer])
+    """Replace an operator's constant input; where it is another's as well, the operator gets one of its own."""
+    index = int(operator.inputs[place])
+    tensor = graph.tensors[index]
+    if sum(int(i) == index for other in graph.operators for i in other.inputs) > 1:
+        tensor = copy.copy(tensor)
+        tensor.name = tensor.name + f";own{len(graph.tensors)}".encode()
+        operator.inputs = [len(graph.tensors) if at == place else int(i) for at, i in enumerate(operator.inputs)]
+        graph.tensors.append(tensor)
+    buffer = model.buffers[tensor.buffer]
+    if sum(other.buffer == tensor.buffer for part in model.subgraphs for other in part.tensors) > 1:
+        buffer = copy.copy(buffer)
+        tensor.buffer = len(model.buffers)
+        model.buffers.append(buffer)
     buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
-    tensor.buffer = len(model.buffers)
-    tensor.name = tensor.name + f";equalised{len(graph.tensors)}".encode()
-    model.buffers.append(buffer)
-    operator.inputs[place] = len(graph.tensors)
-    graph.tensors.append(tensor)
 
 
 def _has(operator: Any, place: int) -> bool:

@@ -70,7 +70,6 @@ def coarse(content: bytes, name: str) -> bytes | None:
         outer = weights.ndim - 1 if kind == "DEPTHWISE_CONV_2D" else 0
         others = tuple(axis for axis in range(weights.ndim) if axis != outer)
         scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True), TINY) / MOST
-        operator.inputs = [int(i) for i in operator.inputs]
         store(model, graph, operator, 1, np.rint(weights / scale) * scale)
         return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
     return None

@@ -107,6 +107,9 @@ def test_tflite_keeps_its_function_and_loses_less() -> None:
     peaks = {name: found.peaks for name, found in graph.observe(inputs).items()}
     assert sorted(len(scale) for scale in factors(operators, fixed, peaks, 1.0).values()) == [6, 6, 6, 8, 8, 8, 10, 10]
     held_against_plain(graph, inputs)
+    maker = Maker(graph, inputs)
+    sizes = [len(maker.make(Plan(equalised=strength))) for strength in (0.0, 0.5)]
+    assert abs(sizes[1] - sizes[0]) < 100  # nothing of the weights as they were is left in the file
 
 
 def held_against_plain(graph: object, inputs: np.ndarray) -> None:

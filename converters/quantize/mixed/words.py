@@ -30,6 +30,11 @@ def layers(count: int) -> str:
     return f"{count} layer{'' if count == 1 else 's'}"
 
 
+def _first(name: str) -> str:
+    """Return the first of the names that a converter joins where it fuses operators."""
+    return name.partition(";")[0]
+
+
 @dataclass(frozen=True)
 class Story:
     """One search and its proof. Beside each tested candidate stands what the proof images said."""
@@ -58,7 +63,7 @@ class Story:
             f"the {self.what} is {changed.share:.2%} and below {changed.bound:.2%} (95 %, {changed.images} images that "
             "took no part in the search)"
         )
-        kept = [f"in float: {name} ({self._why(name)})" for name in best.tensors]
+        kept = [f"in float: {_first(name)} ({self._why(name)})" for name in best.tensors]
         return (proof, *kept, *self._curve(best), self._cost(), *self._smaller(best))
 
     def failed(self) -> str:
@@ -81,7 +86,7 @@ class Story:
 
     def _why(self, name: str) -> str:
         loss = self.bench.losses.get(name, math.inf)
-        operators = ", ".join(self.units.operators[name])
+        operators = ", ".join(map(_first, self.units.operators[name]))
         alone = (
             f"rounding it alone leaves the logits {loss:.1f} dB"
             if loss < math.inf
