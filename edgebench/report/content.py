@@ -12,6 +12,7 @@ from edgebench.report.corruption import corruption_section
 from edgebench.report.drift_sections import class_section, pair_section, set_section, verdict_section
 from edgebench.report.notes import notes
 from edgebench.report.section import Section
+from edgebench.report.throughput import throughput_section
 from edgebench.results.conditions import Conditions, Difference, differences, newest_only
 from edgebench.results.corruption import Curve, curves
 from edgebench.results.derived import derive
@@ -108,7 +109,7 @@ def build_report(
 
 def _sections(rows: Sequence[Row], found: Sequence[Curve]) -> Iterator[Section]:
     measured = [row for row in rows if row.ok]
-    for make in (verdict_section, class_section, set_section, pair_section):
+    for make in (throughput_section, verdict_section, class_section, set_section, pair_section):
         section = make(measured)
         if section:
             yield section

@@ -1,5 +1,6 @@
 """The tables on a terminal: whatever its width, every figure that is shown is report.csv's, whole, and none is cut."""
 
+import dataclasses
 import io
 import os
 import re
@@ -127,6 +128,22 @@ def test_batches_show_images_a_second() -> None:
     batch = make_result(latency_ms=4.0, settings=Settings(processes=3, batch=8))
     text = printed([make_result(), batch], 160)
     assert [line.get("Images/s") for line in lines_of(text)] == [None, f"{batch_rate(batch):.0f}"]
+
+
+def test_batches_stand_side_by_side() -> None:
+    results = [
+        make_result(latency_ms=latency, settings=Settings(processes=3, batch=batch))
+        for batch, latency in ((1, 2.0), (8, 4.0), (32, 16.0))
+    ]
+    (section,) = [one for one in build_report(results).sections if one.key == "throughput"]
+    (table,) = section.tables
+    rates = [batch_rate(result) for result in results]
+    assert table.head == ("File", "Batch 1", "Batch 8", "Batch 32")
+    assert table.lines == (("digits tflite:float32 on cpu", *(f"{rate:.0f}" for rate in rates)),)
+    assert table.marked == {(0, 2), (0, 3)}  # 8 in 4 ms and 32 in 16 ms cannot be told apart
+    assert section.brief[0].endswith("; most with 8 or 32")
+    emulated = [dataclasses.replace(one, emulated=True) for one in results]
+    assert not any(one.key == "throughput" for one in build_report([*emulated, make_result()]).sections)
 
 
 def batch_rate(result: Result) -> float:
