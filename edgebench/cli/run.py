@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,10 +119,10 @@ def _run(study: Study, whole: Plan, memory: Memory, as_json: bool) -> int:
                 memory.save(study.out / "cache" / "hashes.json")
         outcome = outcome_of(study)
         everything = outcome if whole is study.plan else outcome_of(dataclasses.replace(study, plan=whole))
-        report, code = _report(study, everything, as_json)
+        report = _report(study, everything, as_json)
         memory.save(study.out / "cache" / "hashes.json")
     _print(study, outcome, report, as_json)
-    return code if outcome.complete else 1
+    return report.code if outcome.complete else 1
 
 
 def _stages(study: Study) -> list[Callable[[], None]]:
@@ -148,16 +149,26 @@ def _bearable_jobs() -> int:
     return max(1, min(cores, int(psutil.virtual_memory().available // (GIGABYTES_OF_A_CONVERSION * 10**9))))
 
 
-def _report(study: Study, outcome: Outcome, quiet: bool) -> tuple[Path | None, int]:
-    """Let `edgebench report` write the report of all cells there are, unless it has; return its page and exit code."""
+@dataclass(frozen=True)
+class _Report:
+    """The page of a report, None where there is none, the command's exit code, and whether it was written just now."""
+
+    page: Path | None
+    code: int = 0
+    new: bool = False
+
+
+def _report(study: Study, outcome: Outcome, quiet: bool) -> _Report:
+    """Let `edgebench report` write the report of all cells there are, unless it has."""
     cells = [cell for cell in outcome.cells if cell.device and cell.place]
     page = Path("report", "report.html")
     if not cells:
-        return None, 0
+        return _Report(None)
     words: Words = study.plan.suite.report
     measured = study.journal.count(MEASURED)  # a cell that was measured again has its old key
     key = sha256_json([words, measured, sorted((cell.key, cell.place, cell.status) for cell in cells)])[:32]
     line = study.journal.find(key)
+    new = line is None or not (study.out / page).exists()
     if line is None or not (study.out / page).exists():
         report = commands()["report"]
         params = parse_words(report, [*words, f"--out={study.out}", "--", *(str(study.out / c.place) for c in cells)])
@@ -166,12 +177,12 @@ def _report(study: Study, outcome: Outcome, quiet: bool) -> tuple[Path | None, i
             code = report.callback(**params)
         line = Line(REPORTED, str(page), key, FAILED if code else OK)
         study.journal.add(line)
-    return study.out / page, 0 if line.status == OK else 1
+    return _Report(study.out / page, 0 if line.status == OK else 1, new)
 
 
-def _print(study: Study, outcome: Outcome, report: Path | None, as_json: bool) -> None:
+def _print(study: Study, outcome: Outcome, report: _Report, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(study, outcome, report), indent=1))
+        click.echo(json.dumps(_plain(study, outcome, report.page), indent=1))
         return
     missing, done = outcome.count(MISSING), outcome.count(OK)
     failed = len(outcome.cells) - missing - done
@@ -186,8 +197,8 @@ def _print(study: Study, outcome: Outcome, report: Path | None, as_json: bool) -
         click.echo(f"  .. and {len(bad) - SHOWN} more: --json names them all")
     if failed or missing:
         click.echo("What is finished is kept: the same command does what is missing; --retry-failed what failed, too.")
-    if report:
-        click.echo(f"Report: {report}")
+    if report.page and not report.new:  # the report said where it is
+        click.echo(f"Report: {report.page}")
 
 
 def _plain(study: Study, outcome: Outcome, report: Path | None) -> dict[str, object]:

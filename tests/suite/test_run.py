@@ -149,3 +149,19 @@ def test_two_at_once_are_refused(study):
         done = study.run()
         holder.stdin.close()
     assert done.returncode == 2 and "another `edgebench run` is at work" in done.stderr
+
+
+def test_what_failed_is_left_alone_until_it_is_to_be_tried_again(tmp_path, linear_site, photos):
+    study = make_study(tmp_path / "s", linear_site, photos, models=1, suite=SUITE.replace('["cpu", "lab"]', '"cpu"'))
+    model = study.folder / "models/net0.linear.json"
+    model.write_text(json.dumps({**json.loads(model.read_text()), "bias": [float("nan")] * 10}))
+    done = study.run()
+    assert done.returncode == 1 and "2 cells: 0 ok, 2 failed, 0 missing" in done.stdout
+    assert {line["status"] for line in study.lines("measured")} != {"ok"}
+    before = study.lines()
+    assert study.run().returncode == 1 and study.lines() == before
+    assert study.run("--retry-failed").returncode == 1
+    added = [line["kind"] for line in study.lines()[len(before) :]]
+    assert added == ["converted", "converted", "measured", "measured", "reported"]
+    write_model(model, photos, seed=3)
+    assert "2 cells: 2 ok" in study.run().stdout
