@@ -59,6 +59,7 @@ class Grid:
     choices: dict[str, tuple[str, ...]]
     places: bool  # more than one set of conditions: a column says which
     widths: tuple[int, ...]  # of the columns in characters, for a table of which only a part is there at a time
+    leads: dict[str, int]  # the same of the columns before them
 
     @property
     def large(self) -> bool:
@@ -110,6 +111,11 @@ def grid(report: Report) -> Grid:
         {name: found for name, found in choices.items() if len(found) > 1},
         len(report.groups) > 1,
         _widths(shown, lines),
+        {
+            "model": _width([line.row.subject for line in lines]),
+            "variant": max(_width([line.row.variant for line in lines]), 26),
+            "where": _width([line.where for line in lines]),
+        },
     )
 
 
@@ -132,6 +138,10 @@ def _packed(cell: Cell) -> list[object]:
     while packed and not packed[-1] and packed[-1] != 0:
         packed.pop()
     return packed
+
+
+def _width(texts: Sequence[str]) -> int:
+    return min(max(map(len, texts), default=0) + 3, 34)
 
 
 def _widths(shown: Sequence[Column], lines: Sequence[Line]) -> tuple[int, ...]:
