@@ -36,6 +36,8 @@ def fuse(model: Any) -> Any:
     return model
 
 
+# Why not onnxscript.rewriter: tried (0.7.2), a number in its patterns matches constants of rank 0 alone, so that every
+# constant of shape (1,) needs a variable and a condition of its own; and `[keras]` would need one more package.
 class _Graph:
     """The lookups that patterns need: who makes a value, and which values are scalars."""
 

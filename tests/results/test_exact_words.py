@@ -37,6 +37,7 @@ from edgebench.results.findings import baseline, best, findings, tied_fastest, t
 from edgebench.results.rows import to_row, with_subjects
 from edgebench.results.slower import slower_cells
 from edgebench.results.together import by_conditions
+from edgebench.results.verdict import accuracy_words
 from edgebench.results.words import drop_reason, drop_word, drop_words, stability_words
 from tests.make import MACHINE, PROTOCOL, digest, make_accuracy, make_failed, make_result, make_set
 
@@ -431,3 +432,20 @@ def test_ties_and_the_best():
 def test_of_an_emulated_processor_only_sizes_are_found():
     made = [make_result(emulated=True), make_result(variant="tflite:dynamic", emulated=True, settings=Settings())]
     assert set(found(*made)) == {"smallest_kept"}
+
+
+def test_every_subject_has_its_own_findings():
+    made = [make_result(model=m, variant=f"{form}:float32") for m in ("a", "b") for form in ("tflite", "onnx")]
+    made = rows(*made)
+    subjects_of = [one.subject for one in findings(made[0].of.conditions, made)]
+    assert subjects_of == ["a"] * 3 + ["b"] * 3
+
+
+def test_what_is_known_of_accuracy_without_a_verdict():
+    unlabelled = Evaluation(make_set(), Accuracy(images=500, agree=490))
+    seen, one = rows(dataclasses.replace(BASE, evaluations=(unlabelled,)), dataclasses.replace(BASE, evaluations=()))
+    assert accuracy_words(seen) == "chooses as the source model on 98.0% of 500 images"
+    assert accuracy_words(one) == "accuracy not measured"
+    (lost,) = rows(make_result(accuracy=make_accuracy(both=400, lost=60)))
+    ends = tuple(100 * end for end in lost.drop)
+    assert accuracy_words(lost) == f"loses 12.0 points ({ends[1]:.1f} to {ends[2]:.1f})"

@@ -33,3 +33,9 @@ def test_plain_comparisons_are_limits(texts: tuple[str, ...], limits: dict[str, 
 )  # fmt: skip
 def test_what_is_no_limit_is_named_and_sets_none(text: str) -> None:
     assert feasible([parse(text, frozenset(FIGURES))]) == Feasible({}, (text,))
+
+
+def test_what_is_no_limit_leaves_those_after_it() -> None:
+    texts = "format == 'onnx'", "top1 > 0.9", "emulated", "size_bytes < 5"
+    found = feasible([parse(text, frozenset(FIGURES)) for text in texts])
+    assert found == Feasible({"top1": (0.9, INF), "size_bytes": (-INF, 5.0)}, ("format == 'onnx'", "emulated"))
