@@ -24,6 +24,8 @@ class _Step:
     total: int
     text: str = ""
     since: float = 0.0
+    found: int = 0  # of those done, what was there already
+    began: float = 0.0
 
     def begin(self, text: str) -> None:
         """Note what begins."""
@@ -32,7 +34,15 @@ class _Step:
 
     def words(self, now: float) -> str:
         """Say it, with the seconds that it has taken so far."""
-        return f"{self.stage}: {self.done} of {self.total} done, now {self.text}, {duration(now - self.since)}"
+        here = f"now {self.text}, {duration(now - self.since)}"
+        return f"{self.stage}: {self.done} of {self.total} done, {here}{self.left(now)}"
+
+    def left(self, now: float) -> str:
+        """Return `, about 3 min left`, from what was done in this run; empty before anything was."""
+        made = self.done - self.found
+        if not made:
+            return ""
+        return f", about {duration((now - self.began) / made * (self.total - self.done))} left"
 
 
 class StudyDisplay(Display):
@@ -90,7 +100,7 @@ class StudyDisplay(Display):
         what, to_do = TITLES[event.stage]
         self._say(f"{count(event.total, what)} {to_do}{there}")
         with self._lock:
-            self._step = _Step(event.stage, event.finished, event.total)
+            self._step = _Step(event.stage, event.finished, event.total, "", 0.0, event.finished, time.monotonic())
             self._doing[""] = "the source models' own outputs" if event.stage == MEASURE and left else ""
         if self._live and left and event.stage != MEASURE:  # there each device has a bar of its own
             self._tasks[event.stage] = self._progress.add_task("", total=left, device=event.stage)
@@ -109,7 +119,8 @@ class StudyDisplay(Display):
             self._step.begin(text)
             self._doing[""] = text
             if stage in self._tasks:
-                self._progress.update(self._tasks[stage], advance=steps, description=text)
+                left = self._step.left(time.monotonic())
+                self._progress.update(self._tasks[stage], advance=steps, description=f"{text}{left}")
 
     def _beat(self) -> None:
         with self._lock:

@@ -40,7 +40,7 @@ device = ["cpu", "lab"]
 data = "photos"
 {QUICK}
 """
-OF_THE_DAY = {"created", "stability", "notes", "samples"}  # how many fit into the seconds, and what they were like
+OF_THE_DAY = {"created", "stability", "notes", "samples", "stopped_by"}  # how long it took, and what the time was like
 ARCHIVES = {"artifact_sha256"}  # a .lin is an archive, which says when it was made
 
 
