@@ -27,6 +27,8 @@ def _silence(text: str) -> float:
 
 SILENCE_SECONDS = _silence(os.environ.get(VARIABLE, ""))
 """Nothing is said for no longer than this while something goes on."""
+SOONER = 0.6
+"""The first silence is shorter by this share: the program has just been loaded, and said nothing meanwhile."""
 INSTANT_SECONDS = 0.02  # what takes less was found, not made, and says nothing of what is left
 RECENT = 20
 
@@ -76,7 +78,7 @@ class Heartbeat:
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat
-        self._last = time.monotonic()
+        self._last = time.monotonic() - SOONER * SILENCE_SECONDS
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="heartbeat")
 
