@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from edgebench.cli.labels import read_labels
+from edgebench.cli.progress import Heartbeat
 from edgebench.files import size_bytes
 from edgebench.records import to_dict
 from edgebench.training import events
@@ -29,7 +29,6 @@ from edgebench.training.settings import (
 from edgebench.units import percent, size
 
 DEFAULTS = Training("", "")
-PLAIN_SECONDS = 10.0
 COUNT, FROM_ZERO = click.IntRange(min=1), click.FloatRange(min=0)
 
 
@@ -142,7 +141,7 @@ class _Display:
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=self._console,
             transient=True,
             disable=not self._live,
@@ -151,14 +150,21 @@ class _Display:
         self._what = ""
         self._steps = 1
         self._epochs = 1
-        self._spoke = time.monotonic()
+        self._doing = "loading the photos and the model"
+        self._heart = Heartbeat(self._beat)
 
     def __enter__(self) -> _Display:
         self._progress.start()
+        self._heart.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._heart.__exit__(*exception)
         self._progress.stop()
+
+    def _beat(self) -> None:
+        if not self._live or self._task is None:  # a bar speaks for itself
+            self._line(self._doing)
 
     def tell(self, event: events.Event) -> None:
         """Render one event of a training."""
@@ -182,12 +188,11 @@ class _Display:
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self._spoke = time.monotonic()
+        self._heart.spoke()
 
     def _bar(self, text: str, done: int, total: int, what: str = "") -> None:
+        self._doing = f"{text}: {done} of {total}"
         if not self._live:
-            if time.monotonic() - self._spoke > PLAIN_SECONDS:
-                self._line(f"{text}: {done} of {total}")
             return
         if self._task is None or self._what != (what or text):
             if self._task is not None:

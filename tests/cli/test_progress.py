@@ -8,12 +8,13 @@ import re
 import pytest
 from rich.console import Console
 
-from edgebench.cli import progress
+from edgebench.cli import progress, train
 from edgebench.cli.converting import ConversionDisplay
 from edgebench.cli.display import Display
 from edgebench.cli.progress import Heartbeat, Tally, working
 from edgebench.devices.base import OnDevice, Phase
 from edgebench.pipeline.events import ConversionFinished, ConversionStarted, Decoded, ExamReady, JobStarted
+from edgebench.training import events
 from edgebench.units import duration
 from tests.make import make_artifact
 from tests.waiting import wait_for
@@ -60,7 +61,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is said, with a silence that is short enough for a test."""
     said = io.StringIO()
     monkeypatch.setattr(progress, "SILENCE_SECONDS", 0.02)
-    for place in ("display", "converting", "progress"):
+    for place in ("display", "converting", "progress", "train"):
         monkeypatch.setattr(
             f"edgebench.cli.{place}.Console", lambda stderr, quiet: Console(file=said, quiet=quiet, width=100)
         )
@@ -92,6 +93,13 @@ def test_a_long_conversion_is_heard_of(stderr: io.StringIO) -> None:
         display.tell(ConversionStarted("digits", "tflite:int8"))
         display.tell(ConversionFinished(make_artifact()))
         wait_for(lambda: "1 of 2 made, digits tflite:int8" in stderr.getvalue())
+
+
+def test_a_training_is_heard_of_between_its_epochs(stderr: io.StringIO) -> None:
+    with train._Display(quiet=False) as display:
+        wait_for(lambda: "loading the photos and the model" in stderr.getvalue())
+        display.tell(events.Progress("features", 20, 50))
+        wait_for(lambda: "features: 20 of 50" in stderr.getvalue())
 
 
 def test_what_is_quiet_stays_quiet(stderr: io.StringIO) -> None:
