@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from edgebench.expression import parse
 from edgebench.measures.latency import latency_summary
 from edgebench.records import Calibration, OperatorTime
 from edgebench.report.content import Report, build_report
@@ -15,7 +16,9 @@ from edgebench.report.markdown import markdown_text
 from edgebench.report.page import html_text
 from edgebench.report.tables import csv_text, json_text
 from edgebench.report.terminal import print_report
-from tests.make import digest, make_failed, make_result, make_study
+from edgebench.results.figures import FIGURES
+from edgebench.results.recommend import Wish
+from tests.make import digest, make_accuracy, make_failed, make_result, make_study
 
 HOSTILE = (
     """</script><script>document.title='owned'</script><img src=x onerror=a()>%{x}|`a`[l](javascript:b)"q"\x1b[31m"""
@@ -174,6 +177,17 @@ def test_operators_are_in_every_output(hostile):
         assert "CUDA: 1 operators, 12.000 ms" in text and "\x1b[31m" not in text
     assert "<script" not in markdown_text(report)
     assert "Where the time goes" not in html_text(hostile)
+
+
+def test_what_meets_the_requirements_stands_before_the_verdict():
+    wish = Wish((parse("top1_drop < 0.01", frozenset(FIGURES)),), "size_bytes")
+    results = [make_result(), make_result(variant="tflite:int8", accuracy=make_accuracy(both=400, lost=90))]
+    text = Reader(html_text(build_report(results, wish=wish))).text
+    assert (
+        text.index("What meets your requirements") < text.index("Ship digits tflite:float32") < text.index("Which file")
+    )
+    assert "fails" in text and "Shaded: what the requirements allow" in text
+    assert "What meets your requirements" not in Reader(html_text(build_report(results))).text
 
 
 def test_without_images_there_is_a_sentence_in_place_of_a_chart():
