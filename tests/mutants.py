@@ -36,7 +36,10 @@ UNIT_TESTS = (
     *("tests/pipeline/test_conversion_key.py", "tests/devices/test_outcomes.py", "tests/runner/test_preprocess.py"),
 )
 """What mutmut runs: under a minute together on an idle machine."""
-SLOW = "tests/report/test_drift.py::test_every_output_has_the_sections"  # the page: it covers all and judges little
+SLOW = (
+    "tests/report/test_drift.py::test_every_output_has_the_sections",  # the page: it covers all and judges little
+    "tests/results/test_recommend.py::test_the_command",  # processes of their own, in which no mutant lives
+)
 CAUGHT = ("killed", "timeout", "suspicious", "segfault", "caught by type check")
 
 
@@ -52,7 +55,7 @@ def lay_out(modules: list[str]) -> None:
         "source_paths": ["edgebench"],
         "only_mutate": modules,
         "pytest_add_cli_args_test_selection": list(UNIT_TESTS),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "--deselect", SLOW],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", *(word for test in SLOW for word in ("--deselect", test))],
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     markers = 'markers = ["huggingface: torch", "device: sshd"]'
