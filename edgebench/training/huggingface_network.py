@@ -38,7 +38,7 @@ class Head(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.head = head
 
-    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, Any]:
+    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, torch.Tensor]:
         """Return logits; the loss is the Trainer's."""
         del labels
         return {"logits": self.head(pixel_values)}
@@ -51,7 +51,7 @@ class Whole(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.network, self.frozen, self.keeps_statistics = network, frozen, keeps_statistics
 
-    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, Any]:
+    def forward(self, pixel_values: Any, labels: Any = None) -> dict[str, torch.Tensor]:
         """Return logits; the loss is the Trainer's."""
         del labels
         return {"logits": self.network(pixel_values=pixel_values).logits}
@@ -69,7 +69,7 @@ class Whole(torch.nn.Module):  # type: ignore[misc]
         return self
 
 
-def heads_of(network: Any) -> dict[str, Any]:
+def heads_of(network: Any) -> dict[str, torch.nn.Module]:
     """Return the classifiers at the end of a network by their names. Raises UsageError where none is known."""
     if hasattr(network, "reparameterised"):
         return dict(_timm().timm_heads(network))
@@ -105,7 +105,7 @@ def build(job: Job) -> Any:
     return network
 
 
-def _build(folder: Path, labels: dict[str, Any], fresh: bool) -> Any:
+def _build(folder: Path, labels: dict[str, object], fresh: bool) -> Any:
     checkpoint = open_checkpoint(folder)
     if is_timm(checkpoint.config):
         return _timm().build_timm(checkpoint, labels["num_labels"], fresh)
@@ -118,13 +118,13 @@ def _timm() -> Any:
     return timm_network
 
 
-def _fresh(folder: Path, labels: dict[str, Any]) -> Any:
+def _fresh(folder: Path, labels: dict[str, object]) -> Any:
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     config.update(labels)
     return transformers.AutoModelForImageClassification.from_config(config, attn_implementation="eager")
 
 
-def _pretrained(folder: Path, labels: dict[str, Any]) -> Any:
+def _pretrained(folder: Path, labels: dict[str, object]) -> Any:
     return transformers.AutoModelForImageClassification.from_pretrained(
         folder,
         ignore_mismatched_sizes=True,

@@ -45,7 +45,7 @@ class Rows(torch.utils.data.Dataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
+    def __getitem__(self, row: int) -> dict[str, object]:
         label = torch.tensor(int(self._labels[row]))
         if self._changed is None:
             return {"pixel_values": self.pixels([row])[0], "labels": label}

@@ -193,7 +193,7 @@ def _has_bfloat16() -> bool:
 def _application(base: Base) -> Any:
     wanted = base.application
     assert wanted
-    options: dict[str, Any] = {"alpha": wanted.alpha} if wanted.name.startswith("MobileNet") else {}
+    options: dict[str, float] = {"alpha": wanted.alpha} if wanted.name.startswith("MobileNet") else {}
     try:
         trunk = getattr(keras.applications, wanted.name)(
             weights="imagenet" if base.pretrained else None, include_top=False, input_shape=input_size(base), **options

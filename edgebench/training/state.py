@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, name: str, facts: dict[str, Any], **groups: Sequence[Any]) -> None:
+    def save(self, name: str, facts: Mapping[str, object], **groups: Sequence[Any]) -> None:
         """Write arrays in named groups, with facts as JSON."""
         arrays = {f"{key}-{i}": np.asarray(array) for key, group in groups.items() for i, array in enumerate(group)}
         arrays[FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
