@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edgebench.cli.progress import Heartbeat, Tally
-from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted
+from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted, MemoryShort
 from edgebench.records import OK, Artifact
 from edgebench.variants import MIXED
 
@@ -53,6 +53,8 @@ class ConversionDisplay:
         match event:
             case ConversionStarted(model, variant):
                 self._doing = f"{model} {variant}"
+            case MemoryShort(model, reason):
+                self.line(f"{model}  {reason}")
             case ConversionFinished(artifact, cached):
                 self._made += 1
                 self._tally.start(self._made + 1, self._total, time.monotonic())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgebench.cli.converting import summary
 from edgebench.cli.display import Display
-from edgebench.pipeline.events import ConversionFinished, ConversionStarted, JobStarted, Resumed
+from edgebench.pipeline.events import ConversionFinished, ConversionStarted, JobStarted, MemoryShort, Resumed
 from edgebench.suite.events import CONVERT, MEASURE, TRAIN, Event, StageStarted, StepDone, StepStarted
 from edgebench.training import events as training
 from edgebench.units import count, duration, percent
@@ -67,6 +67,8 @@ class StudyDisplay(Display):
             case ConversionFinished(artifact, cached):
                 self._advance(CONVERT, f"{artifact.model} {artifact.variant}", 1)
                 self._say(summary(artifact, cached))
+            case MemoryShort(model, reason):
+                self._say(f"{model}  {reason}")
             case training.Note(text):
                 self._say(text)
             case training.Progress(what, done, total):

@@ -26,6 +26,14 @@ class ConversionFinished:
 
 
 @dataclass(frozen=True)
+class MemoryShort:
+    """A conversion takes more memory than is free, in one line; it is tried all the same."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Resumed:
     """An interrupted profile goes on; so many runs of it are kept."""
 
@@ -78,7 +86,7 @@ class CellFailed:
     reason: str
 
 
-ConversionEvent = ConversionStarted | ConversionFinished
+ConversionEvent = ConversionStarted | ConversionFinished | MemoryShort
 ProfileEvent = Resumed | ExamStarted | Decoded | ExamReady | JobStarted | CellFailed | OnDevice
 
 TellConversion = Callable[[ConversionEvent], None]

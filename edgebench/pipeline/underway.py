@@ -26,9 +26,10 @@ from edgebench.errors import UsageError
 from edgebench.files import sha256_file, write_json
 from edgebench.measures.outputs import output_kind
 from edgebench.pipeline import conversion_cache as cache
+from edgebench.pipeline import headroom
 from edgebench.pipeline.acceptance import Verdict, run_gate
 from edgebench.pipeline.calibration import Images, prepare_images
-from edgebench.pipeline.events import ConversionFinished, ConversionStarted, TellConversion
+from edgebench.pipeline.events import ConversionFinished, ConversionStarted, MemoryShort, TellConversion
 from edgebench.pipeline.manifests import Made, Order, describe
 from edgebench.pipeline.stages import Ended, Stages, Woken
 from edgebench.pipeline.workers import WorkerDied, converter, quantiser
@@ -56,6 +57,8 @@ class Underway:
     images: Images | None = None
     reference: Path | None = None
     output_kind: str = ""
+    free: int = field(default_factory=headroom.available)  # bytes of memory before anything is loaded
+    short: str = ""  # what is said where they will not do
     making: str = ""  # the format whose float32 graph the converter is at
     floats: dict[str, Path] = field(default_factory=dict)
     waiting: list[Converted] = field(default_factory=list)  # made before the reference was there
@@ -141,7 +144,13 @@ class Underway:
             cached = order.out / "cache"
             self.images = prepare_images(order.images, loaded.preprocessing, loaded.size, cached, self.work)
         self.stages.tell(CONVERTER, self._named())
-        for kind in tuple(self.floats) if first else ():
+        if not first:
+            return
+        formats = [kind for kind, variants in self.left.items() if variants and kind not in self.floats]
+        self.short = headroom.shortage(order.source.converter, formats, loaded.parameters, self.free)
+        if self.short:
+            self.tell(MemoryShort(order.name, self.short))
+        for kind in tuple(self.floats):
             self._start_quantiser(kind)
 
     def _named(self) -> NamedImages:
@@ -178,7 +187,8 @@ class Underway:
         if self.loaded is None or not self.making:  # it fell while loading or running the source model itself
             raise UsageError(f"{self.order.source.spec} cannot be loaded and run: {error}") from error
         kind = self.making
-        self._fail_format(kind, Failed(f"{kind}:{FLOAT}", str(error), 0.0), CRASHED)
+        reason = f"{error} ({self.short})" if self.short else str(error)
+        self._fail_format(kind, Failed(f"{kind}:{FLOAT}", reason, 0.0), CRASHED)
         if self.reference is None or any(self.left[kind] for kind in self.left if kind not in self.floats):
             self._start_converter()
 

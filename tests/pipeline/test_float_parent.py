@@ -33,7 +33,7 @@ class Module:
         return np.concatenate(rows) * (1 + {error} * np.array([1, -1, 1, -1], np.float32))
 
 def load(request):
-    return Module, SourceModel("digits", request.source, 8, 8, 3, 4, (), 16, Preprocessing("none"), None)
+    return Module, SourceModel(request.source, 8, 8, 3, 4, (), 16, Preprocessing("none"), None)
 
 worker.load = load
 sys.exit(worker.main(sys.argv[1:]))
