@@ -9,8 +9,9 @@ culprit stands first and among the first two by what is its own error, and the s
 which tools that print raw arrays rank by.
 
 With `--mixed` the nets are a trained one (`digits-logits` of benchmarks/nets.py) with a culprit made of it, where that
-takes int8 below 99 % of agreement with the float artifact. `mixed` is asked for at most 1 % of disagreement; printed is
-how many layers stay in float, and how many of the images that took no part keep the class of the float artifact.
+takes plain int8 (minimum and maximum) below 99 % of agreement with the float artifact. `mixed` is asked for at most 1 %
+of disagreement; printed is how many layers stay in float, and how many of the images that took no part keep the class
+of the float artifact.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
 from edgebench.converters.base import Promise, Quantised
 from edgebench.converters.quantize import onnx as quantize_onnx
-from edgebench.converters.quantize import onnx_running, tflite_static
 from edgebench.converters.quantize import tflite as quantize_tflite
+from edgebench.converters.quantize import tflite_static
+from edgebench.converters.quantize.mixed.trials import Setting, graph_of
+from edgebench.converters.quantize.plans import EVERY, Maker, Plan
 from edgebench.demo import models as demo_models
 from edgebench.inspection import onnx as onnx_reader
 from edgebench.inspection import tflite as tflite_reader
@@ -138,25 +140,20 @@ def mend(kind: str, count: int, first: int, folder: Path) -> None:
 
 
 def mended(kind: str, exact: Path, images: Floats, unseen: Floats) -> tuple[float, float, Quantised | None]:
-    """Return the agreement with the float artifact on `unseen` of int8 and of mixed, and how the latter was made.
+    """Return the agreement with the float artifact on `unseen` of plain int8 and of mixed, and how that was made.
 
-    None where int8 agrees enough.
+    None where plain int8 (minimum and maximum, as other tools make it) agrees enough.
     """
     quantiser: Any = {"tflite": quantize_tflite, "onnx": quantize_onnx}[kind]
     calibration, promise = images[:CALIBRATED], Promise(1 - ENOUGH, images[CALIBRATED : CALIBRATED + PROVED], None)
-    plain, mixed = (exact.with_stem(part) for part in ("plain", "mixed"))
-
-    def classes(file: Path) -> npt.NDArray[np.int64]:
-        if kind == "tflite":
-            return tflite_static.outputs(file.read_bytes(), unseen).argmax(1)
-        return onnx_running.outputs(onnx.load(file), unseen).argmax(1)
-
-    quantiser.quantise(exact, "int8", plain, calibration)
-    before = float(np.mean(classes(plain) == classes(exact)))
+    graph, mixed = graph_of(Setting(kind, str(exact), EVERY)), exact.with_stem("mixed")
+    reference = graph.outputs(None, unseen).argmax(1)
+    plain = Maker(graph, calibration[: 2 * CALIBRATION]).make(Plan(biases="none"))
+    before = float(np.mean(graph.outputs(plain, unseen).argmax(1) == reference))
     if before >= ENOUGH:
         return before, before, None
     made = quantiser.mixed(exact, mixed, calibration, promise)
-    return before, float(np.mean(classes(mixed) == classes(exact))), made
+    return before, float(np.mean(graph.outputs(graph.read(mixed), unseen).argmax(1) == reference)), made
 
 
 def main() -> None:

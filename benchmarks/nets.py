@@ -112,7 +112,7 @@ NETS: dict[str, tuple[Callable[[], Any], int]] = {
     "digits-mixed": (mixed, 12),
     "digits-sigmoid": (sigmoid, 8),
     "digits-groupnorm": (group_norm, 10),
-    "digits-logits": (plain_logits, 8),
+    "digits-logits": (plain_logits, 30),
     "digits-squeeze": (squeeze_excite, 12),
     "digits-vit": (tiny_vit, 25),
 }

@@ -15,14 +15,14 @@ BATCH = 64
 
 
 def train_one(model: Any, path: Path, epochs: int, report: Report = print) -> Path:
-    """Train `model` (uint8-ranged input, softmax output) on the digits and save it to `path`."""
+    """Train `model` (uint8-ranged input; softmax, sigmoid or logits as output) on the digits and save it to `path`."""
     train_images, train_labels, test_images, test_labels = digits()
     shape = tuple(model.input_shape[1:])
     inputs, tests = resized(train_images, shape), resized(test_images, shape)
     steps = epochs * -(-len(inputs) // BATCH)
     model.compile(
         keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(3e-3, steps), weight_decay=1e-3),
-        "sparse_categorical_crossentropy",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=model.layers[-1].activation is keras.activations.linear),
     )
     report(f"training {path.stem}: {model.count_params():,} parameters, {len(inputs)} images, {epochs} epochs")
     generator = np.random.default_rng(SEED)
