@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,14 @@ def need(program: str, *packages: str) -> None:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         cannot(f"no {program} here, and no way to install {' '.join(packages)}")
+    with (Path(tempfile.gettempdir()) / "edgebench-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # apt refuses to work for two test processes at once
+        _install(program, packages)
+
+
+def _install(program: str, packages: tuple[str, ...]) -> None:
+    if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+        return  # another process did it meanwhile
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     for command in (["apt-get", "update", "-q"], install):
         done = subprocess.run(command, capture_output=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})

@@ -106,9 +106,11 @@ def _impossible(value: Any, sound: dict[type, Any], path: str = "", field: str =
             if not isinstance(inner, str):
                 yield from _impossible(inner, sound, path, field)
     elif isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(inner, str):
-                yield from _impossible(inner, sound, _name(path, field), key)
+        if value != sound.get(dict):
+            for key, inner in value.items():
+                if not isinstance(inner, str):
+                    yield from _impossible(inner, sound, _name(path, field), key)
+            sound[dict] = value
     elif dataclasses.is_dataclass(value) and value != sound.get(type(value)):
         below = _name(path, field)
         for name, inner in value.__dict__.items():  # records have no slots; texts, most of them, say nothing here
