@@ -12,7 +12,7 @@ from edgebench.inspection.explanation import Explanation
 from edgebench.inspection.layers.measure import Layer
 from edgebench.report.explanation import WORST, decibels, facts
 from edgebench.report.plots.lines import Line, lines
-from edgebench.report.plots.svg import Drawing
+from edgebench.report.plots.svg import STYLE, Drawing
 
 MOST_DB = 99.0
 LINES = (("by itself", "#d1495b"), ("in the network", "#4c78a8"))
@@ -32,6 +32,7 @@ def page_text(found: Explanation) -> str:
         decibels=decibels,
         finite=lambda value: max(-MOST_DB, min(value, MOST_DB)),
         lines=LINES,
+        plot_style=Markup(STYLE),  # noqa: S704 (our own, and no data)
         curve=Markup(curve(found.layers).inline()) if found.layers else "",  # noqa: S704 (every text is escaped in it)
     )
 

@@ -49,6 +49,8 @@ def test_an_axis_puts_values_on_pixels_and_what_is_outside_at_its_edge():
         (Axis(0.001, 1e6, 0, 200, log=True), 40, ["0.01", "1", "100", "10000", "1e+06"]),
         (Axis(2, 3, 0, 300, log=True), 40, ["2.0", "2.2", "2.4", "2.6", "2.8", "3.0"]),
         (Axis(1, 1, 0, 300), 40, ["1.00"]),
+        (Axis(1, 3, 0, 300), 40, ["1.0", "1.5", "2.0", "2.5", "3.0"]),
+        (Axis(1, 3, 0, 300, whole=True), 40, ["1", "2", "3"]),
     ],
 )
 def test_ticks_are_round_and_never_touch(axis, room, expected):

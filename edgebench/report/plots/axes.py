@@ -35,6 +35,7 @@ class Axis:
     end: float
     log: bool = False
     words: Callable[[float, float], str] = plain
+    whole: bool = False  # of numbers that have nothing between them: epochs, layers
 
     def at(self, value: float) -> float:
         """Return the pixel of a value; what lies outside is put at the edge."""
@@ -71,7 +72,7 @@ class Axis:
         reach = self.high - self.low
         largest = math.floor(math.log10(reach)) if reach > 0 else 0
         steps_ = [float(f"{step}e{power}") for power in range(largest - 2, largest + 2) for step in ("1", "2", "5")]
-        return [(self._multiples(step), step) for step in steps_]
+        return [(self._multiples(step), step) for step in steps_ if step >= 1 or not self.whole]
 
     def _multiples(self, step: float) -> list[float]:
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)

@@ -43,7 +43,7 @@ def lines(
     xs = [float(value) for one in found for value in one.x]
     low, high = reach(ys, 0.01)
     across = (min(xs), max(xs)) if len(set(xs)) > 1 else (xs[0] - 1, xs[0] + 1)
-    x = Axis(*across, LEFT, width - NAMES)
+    x = Axis(*across, LEFT, width - NAMES, whole=all(value == int(value) for value in xs))
     y = Axis(0.0 if zero and min(ys) >= 0 else low, high, height - BOTTOM, TOP, words=y_words)
     parts = [bottom(x, height - BOTTOM, TOP, x_title), left(y, LEFT, width - NAMES, y_title)]
     if level is not None:
