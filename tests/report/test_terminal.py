@@ -97,7 +97,7 @@ def test_no_figure_is_cut_at_any_width(study: list[Result], width: int) -> None:
 
 def test_no_figure_is_cut_in_a_pipe_of_bytes(study: list[Result], tmp_path: Path) -> None:
     write_results(tmp_path / "edgebench-out", study)
-    for encoding in ("utf-8", "ascii", "latin-1"):
+    for encoding in ("utf-8", "ascii"):
         environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "40", "NO_COLOR": "1"}
         command = [sys.executable, "-m", "edgebench", "report", "edgebench-out"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, env=environment)
