@@ -104,6 +104,7 @@ def test_the_command_leaves_a_page_and_node_data(
     assert set(nodes) == {layer["name"] for layer in said["layers"]}
     page = (folder / "layers.html").read_text()
     assert "http://" not in page.partition("<script>")[0] and all(layer["kind"] in page for layer in said["layers"])
+    assert page.count('<svg class="plot"') == 1 and ".g{stroke" in page  # the curve, and how its lines look
 
 
 def test_what_cannot_be_explained_is_one_line(
