@@ -72,6 +72,7 @@ def test_the_report_has_the_columns_in_their_order(profiled, tmp_path, edgebench
         assert row["latency_ms_p99"] == "" or float(row["latency_ms_p99"]) > 0
     assert {p.name for p in (tmp_path / "report").iterdir()} == {
         "flips.csv",
+        "plots",
         *(f"report.{e}" for e in ("csv", "json", "md", "html")),
     }
 
