@@ -168,6 +168,7 @@ def test_the_medians_interval_is_two_of_its_samples(n, confidence, ranks):
     assert Sorted(samples).median() == np.median(samples)
     assert Sorted(samples).interval(confidence) == (low, high)
     assert orderstats.median_ranks(n, confidence) == ranks
+    assert Sorted(samples).interval(0.99999999) is None
 
 
 def test_quantiles_are_samples():

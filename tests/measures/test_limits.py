@@ -63,6 +63,7 @@ def test_drift_takes_18_samples_and_the_middle_process():
 
 
 def test_one_process_alone_and_none():
+    assert stability(QUIET[:2]).word is Stability.STABLE
     alone = stability(QUIET[:1])
     assert alone.word is Stability.UNKNOWN
     assert alone.reasons == ("one process only: nothing shows the spread between processes",)

@@ -37,6 +37,7 @@ from edgebench.results.findings import baseline, best, findings, tied_fastest, t
 from edgebench.results.rows import to_row, with_subjects
 from edgebench.results.slower import slower_cells
 from edgebench.results.together import by_conditions
+from edgebench.results.values import value_of
 from edgebench.results.verdict import accuracy_words
 from edgebench.results.words import drop_reason, drop_word, drop_words, stability_words
 from tests.make import MACHINE, PROTOCOL, digest, make_accuracy, make_failed, make_result, make_set
@@ -439,6 +440,12 @@ def test_every_subject_has_its_own_findings():
     made = rows(*made)
     subjects_of = [one.subject for one in findings(made[0].of.conditions, made)]
     assert subjects_of == ["a"] * 3 + ["b"] * 3
+
+
+def test_an_emulators_times_are_not_measured():
+    (row,) = rows(make_result(emulated=True))
+    found = value_of(FIGURES["latency_ms_median"], row)
+    assert found == Unmeasured("an emulated processor's times and memory mean nothing")
 
 
 def test_what_is_known_of_accuracy_without_a_verdict():

@@ -24,7 +24,7 @@ from edgebench.results.values import value_of
 from tests.make import MACHINE, make_accuracy, make_result, make_run, make_set
 
 
-@pytest.mark.parametrize(("count", "of"), [(0, 10), (3, 10), (10, 10), (880, 1000), (1, 7), (499, 500)])
+@pytest.mark.parametrize(("count", "of"), [(0, 1), (1, 1), (0, 10), (3, 10), (10, 10), (880, 1000), (1, 7), (499, 500)])
 def test_a_shares_interval_is_wilsons(count, of):
     expected = binomtest(count, of).proportion_ci(0.95, method="wilson")
     assert share_interval(count, of) == pytest.approx((expected.low, expected.high), abs=1e-12)

@@ -170,6 +170,9 @@ def test_counts_that_cannot_be(tmp_path, changes, message):
     write_json(tmp_path / "one.json", make_result(accuracy=make_accuracy(**changes)))
     with pytest.raises(UsageError, match=message):
         load_results([tmp_path])
+    one = make_accuracy(1, both=1, top5_correct=None)
+    write_json(tmp_path / "one.json", make_result(accuracy=one))
+    assert load_results([tmp_path])
     edge = {"top1_correct": 500, "neither_correct": 0, "right": pack(np.ones(500, bool))}
     write_json(tmp_path / "one.json", make_result(accuracy=make_accuracy(**edge)))
     assert load_results([tmp_path])

@@ -127,6 +127,7 @@ def test_others_gain_over_all_before_them_and_are_two_at_most():
     assert others_of(lead, [lead, open_small, small]) == [small, open_small]
     assert others_of(lead, [lead, open_small, fast, small]) == [fast, small]
     assert others_of(lead, [lead]) == []
+    assert pareto._smallest([smaller, small]) is small and pareto._smallest([row(1.0, 900), small]) is small
 
 
 def test_what_nothing_tells_apart():
