@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 from edgebench.suite import far
 
 PIECE = 16 * 1024 * 1024  # bytes that travel at once
-CONNECT_SECONDS = 15
+WORKER_SECONDS = 30  # until the first one is there
 MEASURE = "measure"
 MOST_TRIES = 20  # answers `lacks`: each costs the sending of files, to another worker or after one that was lost
 
@@ -69,13 +69,13 @@ class Cluster:
         """Raises DeviceError where nobody answers, or where workers have another version of edgebench."""
         try:
             client: Any = distributed.Client
-            self._client = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client = client(address, set_as_default=False)  # within distributed.comm.timeouts.connect
         except (OSError, TimeoutError, ValueError) as error:
             raise DeviceError(
                 f"no Dask scheduler answers at {address} ({error}): start one with `dask scheduler`"
             ) from error
         try:
-            self.workers = self._find_workers()
+            self.workers = self._find_workers(address)
             self._check_versions(address)
         except BaseException:
             self._client.close()
@@ -145,8 +145,11 @@ class Cluster:
                 if not all(kept.values()):
                     return
 
-    def _find_workers(self) -> tuple[Worker, ...]:
-        self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    def _find_workers(self, address: str) -> tuple[Worker, ...]:
+        try:
+            self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise DeviceError(f"the scheduler at {address} has no worker: start some with `dask worker`") from error
         known = self._client.scheduler_info(n_workers=-1)["workers"]
         found = []
         for address, about in known.items():

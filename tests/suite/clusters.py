@@ -43,6 +43,8 @@ class LocalCluster:
         own = ["--name", name, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(place)]
         worker = self._dask("worker", self.address, *own, *words)
         self.workers.append(worker)
+        log = self.folder / f"worker-{len(self.workers) - 1}.log"
+        wait_for(lambda: b"Registered to" in log.read_bytes(), lambda: worker.poll() is None)
         return worker
 
     def _dask(self, *words: str) -> subprocess.Popen[bytes]:

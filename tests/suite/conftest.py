@@ -15,6 +15,6 @@ def linear_site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, linear_site, photos):
-    """A study of 2 models x 2 variants x 2 devices that is through, and what it said."""
+    """A study of 2 models x 2 variants on one device that is through, and what it said."""
     study = make_study(tmp_path_factory.mktemp("study") / "s", linear_site, photos)
     return study, study.run()

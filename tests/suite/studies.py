@@ -36,7 +36,7 @@ to = ["lin:float32", "lin:float16"]
 data = "photos"
 
 [profile]
-device = ["cpu", "lab"]
+device = "cpu"
 data = "photos"
 {QUICK}
 """
