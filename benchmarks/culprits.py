@@ -134,8 +134,8 @@ def mend(kind: str, count: int, first: int, folder: Path) -> None:
             flush=True,
         )
     print(
-        f"{kind}: at least {ENOUGH:.0%} agree in {good} of {broken} that int8 broke, with at most {FEW} layers in "
-        f"float in {few}; int8 survived {survived}"
+        f"{kind}: at least {ENOUGH:.0%} agree in {good} of {broken} that plain int8 broke, with at most {FEW} layers "
+        f"in float in {few}; it survived {survived}"
     )
 
 

@@ -77,7 +77,9 @@ class _Trials:
         """Try other plans, note in `found` what they reach, and return the best; `plan` where none is clearly so."""
         found |= {other: self.sqnr(other) for other in others}
         best = max(others, key=found.__getitem__, default=plan)
-        return best if found[best] > found[plan] + clearly else plan
+        best = best if found[best] > found[plan] + clearly else plan
+        self._maker.keep(best)
+        return best
 
     def sqnr(self, plan: Plan) -> float:
         """Return the plan's SQNR on the judging inputs; minus infinity where the graph cannot be made or run."""

@@ -108,6 +108,12 @@ class Maker:
             self._ranges[key] = {name: observed.range(plan.ranges) for name, observed in seen.items()}
         return self._ranges[key]
 
+    def keep(self, plan: Plan) -> None:
+        """Let go of what only plans of another equalisation need."""
+        self._graphs = {key: found for key, found in self._graphs.items() if key in (0.0, plan.equalised)}
+        self._ranges = {key: found for key, found in self._ranges.items() if key[0] == plan.equalised}
+        self._built = {key: found for key, found in self._built.items() if key[0] == plan.equalised}
+
     def equalises(self) -> bool:
         """Tell whether the graph has channels that can be equalised."""
         return self.backend(Plan(equalised=1.0)) is not self.backend(Plan())
