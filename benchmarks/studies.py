@@ -111,6 +111,8 @@ def checkpoint(folder: Path, kind: str) -> str:
     place = folder / kind
     if not (place / "model.safetensors").exists():
         import torch
+
+        from edgebench.converters.huggingface import torchvision_operators  # noqa: F401  # isort: skip (before transformers)
         from transformers import (
             DeiTConfig,
             DeiTForImageClassification,
