@@ -15,7 +15,7 @@ demo: $(VENV)/.keras  ## Train, convert, profile and report two small models
 	$(BIN)/edgebench demo
 
 test: $(VENV)/.all  ## Run every test, on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.all build/types  ## Lint, types and the boundary tests
 	$(BIN)/ruff check

@@ -46,7 +46,8 @@ class Logits(torch.nn.Module):  # type: ignore[misc]  # torch carries no types h
         if self.channels_last:
             pixel_values = pixel_values.permute(0, 3, 1, 2)
         made = self.network(pixel_values=pixel_values)
-        return made.logits if "logits" in made else made.last_hidden_state  # what PP-LCNet calls its logits
+        logits = getattr(made, "logits", None)
+        return made.last_hidden_state if logits is None else logits  # what PP-LCNet calls its logits
 
 
 @contextlib.contextmanager

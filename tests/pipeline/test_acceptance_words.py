@@ -15,7 +15,7 @@ from edgebench.files import sha256_file, write_json
 from edgebench.images.preprocessing import parse
 from edgebench.pipeline.acceptance import Verdict, judge
 from edgebench.pipeline.artifacts import find_artifacts
-from edgebench.pipeline.convert import _Conversion
+from edgebench.pipeline.underway import Underway
 from edgebench.records import FAILED, OK
 from tests.make import make_artifact, make_run
 
@@ -31,14 +31,14 @@ def test_outputs_further_away_than_zeros_are_said_so() -> None:
 def test_what_is_made_from_a_graph_that_failed_has_failed(tmp_path: Path) -> None:
     written: list[tuple[str, Verdict, Any]] = []
 
-    class Recorded(_Conversion):
+    class Recorded(Underway):
         def _record(self, said: Any, verdict: Verdict, place: Path | None, sha256: str = "") -> None:
             written.append((said.variant, verdict, place))
 
     parent = make_artifact(variant="onnx:float32", status=FAILED, reason="parity is 21.0 dB", path="")
     order: Any = SimpleNamespace(folder=tmp_path, name="digits")
     nothing: Any = None
-    job = Recorded(order, tmp_path, nothing, nothing, nothing, {"onnx:float32": parent})
+    job = Recorded(order, tmp_path, nothing, nothing, nothing, nothing, {"onnx:float32": parent}, {}, {})
     (tmp_path / "made").write_bytes(b"x")
     job._write(Converted("onnx:int8", tmp_path / "made", "", (), 0.1), "ab", Verdict(OK, ""))
     ((variant, verdict, place),) = written
