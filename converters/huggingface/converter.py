@@ -116,7 +116,7 @@ def _input(
     given: Preprocessing | None,
 ) -> tuple[Preprocessing, int, int]:
     """The preprocessing and input size: what the user says, else the processor file, else the configuration."""
-    size = _configured_size(getattr(network.config, "image_size", None))
+    size = configured_size(getattr(network.config, "image_size", None))
     own: Preprocessing | None = None
     if given is None or checkpoint.processor is not None:
         try:
@@ -147,7 +147,8 @@ def own_rule(checkpoint: Checkpoint, size: tuple[int, int] | None, channels: int
     return describe(read_processor(checkpoint), size, channels)
 
 
-def _configured_size(value: object) -> tuple[int, int] | None:
+def configured_size(value: object) -> tuple[int, int] | None:
+    """Return the (height, width) that a configuration's `image_size` says; None where it says none."""
     if isinstance(value, int):
         return value, value
     if isinstance(value, list | tuple) and len(value) == 2:

@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import time
+from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
-from edgebench.cli.progress import Heartbeat, Tally
+from edgebench.cli.progress import Bars, Tally
 from edgebench.pipeline.events import ConversionEvent, ConversionFinished, ConversionStarted, MemoryShort
 from edgebench.records import OK, Artifact
 from edgebench.variants import MIXED
 
 
-class ConversionDisplay:
+class ConversionDisplay(Bars):
     """A progress bar on a terminal, one plain line an artifact everywhere; both on standard error."""
 
     def __init__(self, total: int, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._live = self._console.is_terminal and not quiet
-        self._progress = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self._console,
-            transient=True,
-            disable=not self._live,
-        )
+        super().__init__(quiet, BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
         self._doing, self._total, self._made = "loading the model", total, 0
         self._tally = Tally()
         self._task = self._progress.add_task(self._doing, total=total)
-        self._heart = Heartbeat(self._beat)
 
-    def __enter__(self) -> ConversionDisplay:
-        self._progress.start()
+    def __enter__(self) -> Self:
         self._tally.start(1, self._total, time.monotonic())
-        self._heart.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._heart.__exit__(*exception)
-        self._progress.stop()
-
-    def line(self, text: str) -> None:
-        """Print one line above the bar."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self._heart.spoke()
+        return super().__enter__()
 
     def tell(self, event: ConversionEvent) -> None:
         """Render one event of `pipeline.convert`."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from edgebench.cli.progress import Heartbeat, Tally
+from edgebench.cli.progress import Bars, Tally
 from edgebench.devices.base import Busy, Carried, Notice, OnDevice, Phase, Reconnect, Upload
 from edgebench.pipeline.events import CellFailed, Decoded, ExamReady, ExamStarted, JobStarted, ProfileEvent, Resumed
 
@@ -17,51 +15,31 @@ PLAIN_SECONDS = 10.0  # between lines of progress where there is no bar; other l
 QUIET_BYTES = 1_000_000  # smaller uploads are not worth a line
 
 
-class Display:
+class Display(Bars):
     """Renders the events of the pipeline; safe to call from several threads. A context manager.
 
     `sweeps` is how often the artifacts are measured over: once for each batch size.
     """
 
     def __init__(self, quiet: bool = False, sweeps: int = 1) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._live = self._console.is_terminal and not quiet
-        self._progress = Progress(
-            TextColumn("[bold]{task.fields[device]}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self._console,
-            transient=True,
-            disable=not self._live,
-        )
+        device = TextColumn("[bold]{task.fields[device]}")
+        super().__init__(quiet, device, BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
         self._tasks: dict[str, TaskID] = {}
         self._tallies: dict[str, Tally] = {}
         self._doing: dict[str, str] = {}  # by device, and "" for what is prepared here
         self._sweeps = sweeps
         self._lock = threading.Lock()
         self._spoke = -PLAIN_SECONDS
-        self._heart = Heartbeat(self._beat)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        self._heart.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._heart.__exit__(*exception)
-        self._progress.stop()
 
     def tell(self, event: ProfileEvent) -> None:
         """Render one event of the pipeline."""
         with self._lock:
             match event:
                 case Resumed(device, finished):
-                    self._line(f"{device}: going on with an interrupted profile, {finished} runs are kept")
+                    self.line(f"{device}: going on with an interrupted profile, {finished} runs are kept")
                 case ExamStarted(model):
                     self._prepare(f"{model}: preparing images and the source model's own outputs")
-                    self._line(self._doing[""])
+                    self.line(self._doing[""])
                 case Decoded(model, done, total):
                     self._prepare(f"{model}: {done} of {total} images decoded")
                 case ExamReady():
@@ -70,7 +48,7 @@ class Display:
                 case JobStarted():
                     self._show_job(event)
                 case CellFailed(cell, status, reason):
-                    self._line(f"{cell}: {status}: {reason}")
+                    self.line(f"{cell}: {status}: {reason}")
                 case OnDevice():
                     self._show_device(event)
 
@@ -80,28 +58,23 @@ class Display:
                 self._doing[where.device] = f"{where.cell} {where.kind}: image {done} of {total}"
                 self._update(where.device)
             case Carried(package, version):
-                self._line(f"{where.device}: carrying over {package} {version}")
+                self.line(f"{where.device}: carrying over {package} {version}")
             case Upload() as upload:
                 self._show_upload(where.device, upload)
             case Reconnect(reason):
-                self._line(f"{where.device}: {reason}; trying again, what runs there goes on")
+                self.line(f"{where.device}: {reason}; trying again, what runs there goes on")
             case Notice(text):
-                self._line(f"{where.device}: {text}")
+                self.line(f"{where.device}: {text}")
             case Busy(owner) if self._may_speak():
-                self._line(f"{where.device}: waiting, it is measuring for {owner}")
-
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self._heart.spoke()
+                self.line(f"{where.device}: waiting, it is measuring for {owner}")
 
     def _beat(self) -> None:
-        """Say what goes on, where nothing was said for too long."""
         with self._lock:
             for device, text in self._doing.items():
                 if self._live:
                     self._update(device)
                 elif text:
-                    self._line(self._words(device) if device else text)
+                    self.line(self._words(device) if device else text)
 
     def _words(self, device: str) -> str:
         tally = self._tallies.setdefault(device, Tally(self._sweeps))
@@ -133,13 +106,13 @@ class Display:
 
     def _show_exam(self, event: ExamReady) -> None:
         if event.skipped:
-            self._line(f"{len(event.skipped)} images cannot be read and are left out:")
+            self.line(f"{len(event.skipped)} images cannot be read and are left out:")
             for reason in event.skipped[:5]:
-                self._line(f"  {reason}")
+                self.line(f"  {reason}")
             if len(event.skipped) > 5:
-                self._line(f"  ... and {len(event.skipped) - 5} more, named in the result files")
+                self.line(f"  ... and {len(event.skipped) - 5} more, named in the result files")
         if event.reference_reason:
-            self._line(f"{event.model}: no reference to compare with: {event.reference_reason}")
+            self.line(f"{event.model}: no reference to compare with: {event.reference_reason}")
 
     def _show_job(self, job: JobStarted) -> None:
         tally = self._tallies.setdefault(job.device, Tally(self._sweeps))
@@ -147,7 +120,7 @@ class Display:
         self._doing[job.device] = f"{job.cell} {job.kind}"
         if not self._live:
             if self._may_speak():
-                self._line(self._words(job.device))
+                self.line(self._words(job.device))
             return
         if job.device not in self._tasks:
             self._tasks[job.device] = self._progress.add_task("", total=job.total, device=job.device)
@@ -160,7 +133,7 @@ class Display:
         key = f"{device} upload"
         if not self._live:
             if done == total and total > QUIET_BYTES:
-                self._line(f"{device}: sent {text}")
+                self.line(f"{device}: sent {text}")
         elif done < total:
             if key not in self._tasks:
                 self._tasks[key] = self._progress.add_task(f"sending {text}", total=total, device=device)

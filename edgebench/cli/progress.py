@@ -6,11 +6,14 @@ import contextlib
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn, TextColumn
 
 from edgebench.units import duration
 
@@ -99,6 +102,43 @@ class Heartbeat:
             if time.monotonic() - self._last >= SILENCE_SECONDS:
                 self.spoke()
                 self._beat()
+
+
+class Bars(ABC):
+    """Progress bars on a terminal, plain lines elsewhere, both on stderr, with a voice in every silence.
+
+    A context manager. Each bar has these columns, and its description behind them.
+    """
+
+    def __init__(self, quiet: bool, *columns: ProgressColumn) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._live = self._console.is_terminal and not quiet
+        self._progress = Progress(
+            *columns,
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._heart = Heartbeat(self._beat)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._heart.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._heart.__exit__(*exception)
+        self._progress.stop()
+
+    @abstractmethod
+    def _beat(self) -> None:
+        """Say what goes on, where nothing was said for too long."""
+
+    def line(self, text: str) -> None:
+        """Print one line above the bars."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._heart.spoke()
 
 
 @contextlib.contextmanager

@@ -132,4 +132,4 @@ class StudyDisplay(Display):
 
     def _say(self, text: str) -> None:
         with self._lock:
-            self._line(text)
+            self.line(text)

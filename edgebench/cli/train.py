@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from edgebench.cli.labels import read_labels
-from edgebench.cli.progress import Heartbeat
+from edgebench.cli.progress import Bars
 from edgebench.files import size_bytes
 from edgebench.records import to_dict
 from edgebench.training import events
@@ -131,64 +130,41 @@ def _summary(trained: Trained, data: Path) -> None:
     click.echo(f"\nModel: {trained.path}    Next: edgebench convert {trained.path} --to all --data {data}")
 
 
-class _Display:
+class _Display(Bars):
     """A progress bar with the time left on a terminal, plain lines elsewhere; both on standard error."""
 
     def __init__(self, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._live = self._console.is_terminal and not quiet
-        self._progress = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self._console,
-            transient=True,
-            disable=not self._live,
-        )
+        share = TextColumn("{task.percentage:>3.0f}%")
+        super().__init__(quiet, BarColumn(bar_width=24), share, TimeRemainingColumn())
         self._task: TaskID | None = None
         self._what = ""
         self._steps = 1
         self._epochs = 1
         self._doing = "loading the photos and the model"
-        self._heart = Heartbeat(self._beat)
-
-    def __enter__(self) -> _Display:
-        self._progress.start()
-        self._heart.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._heart.__exit__(*exception)
-        self._progress.stop()
 
     def _beat(self) -> None:
         if not self._live or self._task is None:  # a bar speaks for itself
-            self._line(self._doing)
+            self.line(self._doing)
 
     def tell(self, event: events.Event) -> None:
         """Render one event of a training."""
         match event:
             case events.Note(text):
-                self._line(text)
+                self.line(text)
             case events.Progress(what, done, total):
                 self._bar(what, done, total)
             case events.Started():
                 self._steps, self._epochs = event.steps, event.epochs
                 gone = f", going on after epoch {event.done}" if event.done else ""
-                self._line(f"{event.phase}: {event.parameters_trainable:,} parameters learn{gone}")
+                self.line(f"{event.phase}: {event.parameters_trainable:,} parameters learn{gone}")
             case events.Step(phase, epoch, step):
                 done = (epoch - 1) * self._steps + step
                 self._bar(f"{phase}: epoch {epoch} of {self._epochs}", done, self._epochs * self._steps, phase)
             case events.Epoch():
-                self._line(
+                self.line(
                     f"{event.phase}: epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, validation loss "
                     f"{event.val_loss:.4f}, {percent(event.val_accuracy)} right{' *' if event.best else ''}"
                 )
-
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self._heart.spoke()
 
     def _bar(self, text: str, done: int, total: int, what: str = "") -> None:
         self._doing = f"{text}: {done} of {total}"

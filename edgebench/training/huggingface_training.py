@@ -28,7 +28,7 @@ try:
     import torch
     import transformers
 
-    from edgebench.converters.huggingface.converter import own_rule
+    from edgebench.converters.huggingface.converter import configured_size, own_rule
     from edgebench.converters.huggingface.network import quiet
 except ModuleNotFoundError as error:
     raise MissingExtraError(error.name or "torch", "huggingface", "training a Hugging Face checkpoint") from error
@@ -39,9 +39,8 @@ def input_of(training: Training, base: Base) -> tuple[Preprocessing, tuple[int, 
     del training
     checkpoint = open_checkpoint(locate(base.checkpoint))
     channels = int(checkpoint.config.get("num_channels") or 3)
-    size = checkpoint.config.get("image_size")
-    square = (size, size) if isinstance(size, int) else None
-    preprocessing, height, width = own_rule(checkpoint, square, channels)
+    size = configured_size(checkpoint.config.get("image_size"))
+    preprocessing, height, width = own_rule(checkpoint, size, channels)
     return preprocessing, (height, width, channels)
 
 

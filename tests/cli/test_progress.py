@@ -61,10 +61,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is said, with a silence that is short enough for a test."""
     said = io.StringIO()
     monkeypatch.setattr(progress, "SILENCE_SECONDS", 0.02)
-    for place in ("display", "converting", "progress", "train"):
-        monkeypatch.setattr(
-            f"edgebench.cli.{place}.Console", lambda stderr, quiet: Console(file=said, quiet=quiet, width=100)
-        )
+    monkeypatch.setattr(progress, "Console", lambda stderr, quiet: Console(file=said, quiet=quiet, width=100))
     return said
 
 
